@@ -1,0 +1,1 @@
+"""The contracts every room keeps; imports nothing of ours."""

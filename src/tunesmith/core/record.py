@@ -1,0 +1,78 @@
+"""The one schema that flows through tunesmith: a document, a conversation or a preference pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+import pyarrow as pa
+
+from tunesmith.core.hashing import hash128
+
+Where = Literal["text", "prompt", "answer", "whole", "chosen", "rejected"]
+WHERE: tuple[Where, ...] = get_args(Where)
+SIGNAL = "signal."
+
+MESSAGE = pa.struct(
+    [
+        pa.field("role", pa.string()),
+        pa.field("content", pa.string()),
+        pa.field("name", pa.string()),
+        pa.field("tool_calls", pa.string()),  # JSON, as the source gave it
+        pa.field("weight", pa.float64()),
+    ]
+)
+MESSAGES = pa.list_(MESSAGE)
+ORIGIN = pa.struct(
+    [
+        pa.field("uri", pa.string()),
+        pa.field("line", pa.int64()),
+        pa.field("offset", pa.int64()),
+        pa.field("date", pa.string()),
+    ]
+)
+COLUMNS: dict[str, pa.DataType] = {
+    "id": pa.string(),
+    "text": pa.string(),
+    "messages": MESSAGES,
+    "tools": pa.string(),
+    "chosen": MESSAGES,
+    "rejected": MESSAGES,
+    "target": pa.string(),
+    "source": pa.string(),
+    "domain": pa.string(),
+    "group": pa.string(),
+    "license": pa.string(),
+    "origin": ORIGIN,
+    "parents": pa.list_(pa.string()),
+    "weight": pa.float64(),
+    "meta": pa.string(),
+}
+TEXT_COLUMNS = ("text", "target")
+MESSAGE_COLUMNS = ("messages", "chosen", "rejected")
+
+Record = Mapping[str, object]
+
+
+def record_id(source: str, key: str | bytes, ordinal: int = 0) -> str:
+    """A record's id: 32 hexadecimal digits of its source's name, its own key or raw content, and its ordinal."""
+    return hash128([source, key, str(ordinal)]).hex()
+
+
+def schema_of(columns: Iterable[str]) -> pa.Schema:
+    """The Arrow schema of these record columns, in the house's order; signals are not among them."""
+    wanted = set(columns)
+    return pa.schema([pa.field(name, kind) for name, kind in COLUMNS.items() if name in wanted])
+
+
+def message(role: str, content: str) -> dict[str, str]:
+    """One message of a conversation."""
+    return {"role": role, "content": content}
+
+
+def kind_of(columns: Iterable[str]) -> Literal["document", "conversation", "pair"]:
+    """What kind of record has these columns."""
+    names = set(columns)
+    if {"chosen", "rejected"} <= names:
+        return "pair"
+    return "conversation" if "messages" in names else "document"

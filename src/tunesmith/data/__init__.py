@@ -1,0 +1,1 @@
+"""From raw input to rows that are fit to train on."""

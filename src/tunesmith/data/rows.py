@@ -1,0 +1,228 @@
+"""Rows as a source gives them (dicts) become an Arrow batch in the house's schema; what does not fit is quarantined."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+import pyarrow as pa
+
+from tunesmith.core.hashing import canonical_json, hash128
+from tunesmith.core.record import ORIGIN, Record, message, record_id, schema_of
+
+PLACE = ("uri", "line", "offset", "date")
+GIVEN_BY_SOURCE = ("text", "messages", "tools", "chosen", "rejected", "target", "group", "license")
+NOT_CONTENT = frozenset({"quarantine", "key", "origin", "meta", *PLACE, *GIVEN_BY_SOURCE})
+ROLE, CONTENT = "role", "content"
+
+
+class Misfit(ValueError):
+    """A value that the schema has no place for, with the column and what was found there."""
+
+
+@dataclass
+class Ids:
+    """Gives out record ids, counting equals: the second row with the same key gets ordinal 1."""
+
+    seen: Counter[bytes] = field(default_factory=Counter)
+
+    def take(self, source: str, key: str | bytes) -> str:
+        """The id of the next row of this source with this key."""
+        name = hash128([source, key])
+        ordinal = self.seen[name]
+        self.seen[name] += 1
+        return record_id(source, key, ordinal)
+
+
+def to_batch(
+    rows: Sequence[Record],
+    *,
+    source: str,
+    domain: str | None = None,
+    license: str | None = None,
+    ids: Ids | None = None,
+) -> tuple[pa.RecordBatch, list[dict[str, object]]]:
+    """The rows as a batch (unused columns absent), and those that do not fit as quarantine entries, in order.
+
+    `license` stands where a row names none. Known keys become columns, all others one JSON string in `meta`.
+    """
+    ids = ids or Ids()
+    fitted: list[dict[str, object]] = []
+    quarantined: list[dict[str, object]] = []
+    for row in rows:
+        if "quarantine" in row:
+            quarantined.append(_entry(row["quarantine"]))
+            continue
+        try:
+            content, origin = fit(row), _origin(row)
+        except Misfit as error:
+            quarantined.append(_unfit(row, error))
+            continue
+        key = row.get("key")
+        row_id = ids.take(source, _dump(content) if key is None else str(key))
+        own = {"id": row_id, "source": source, "domain": domain, "license": content.get("license") or license}
+        fitted.append({**content, **own, "origin": origin})
+    return from_fitted(fitted), quarantined
+
+
+def fit(row: Record) -> dict[str, object]:
+    """The columns that a row gives, in the types of the schema; raises Misfit where a value has another type."""
+    columns = {name: FIT[name](row[name], name) for name in GIVEN_BY_SOURCE if row.get(name) is not None}
+    meta = _meta(row)
+    return {**columns, "meta": _text_of_json(meta, "meta")} if meta else columns
+
+
+def from_fitted(rows: Sequence[Mapping[str, object]]) -> pa.RecordBatch:
+    """A batch of rows whose values fit the schema; a column that no row uses is absent."""
+    used = {name for row in rows for name, value in row.items() if value is not None}
+    return pa.RecordBatch.from_pylist(list(rows), schema_of(used | {"id"}))
+
+
+def fit_column(name: str, value: object) -> object:
+    """One value in the type of its column; raises Misfit. None stays None."""
+    if value is None:
+        return None
+    if name == "meta":
+        return value if isinstance(value, str) else _text_of_json(value, name)
+    return FIT[name](value, name)
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise Misfit(f"{name} is {_shown(value)}, not text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise Misfit(f"{name} holds half a character (a lone surrogate) at {error.start}") from None
+    return value
+
+
+def _label(value: object, name: str) -> str:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole else _text(value, name)
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Misfit(f"{name} is {_shown(value)}, not a number")
+    return float(value)
+
+
+def _json(value: object, name: str) -> str:
+    return _text(value, name) if isinstance(value, str) else _text_of_json(value, name)
+
+
+def _turns(value: object, name: str) -> list[dict[str, object]]:
+    if isinstance(value, str):
+        return [dict(message("assistant", _text(value, name)))]
+    return _messages(value, name)
+
+
+def _messages(value: object, name: str) -> list[dict[str, object]]:
+    if not isinstance(value, list | tuple):
+        raise Misfit(f"{name} is {_shown(value)}, not a list of messages")
+    return [_message(item, f"{name}[{number}]") for number, item in enumerate(value)]
+
+
+def _message(item: object, where: str) -> dict[str, object]:
+    if not isinstance(item, Mapping) or ROLE not in item:
+        raise Misfit(f"{where} is {_shown(item)}, not a message with role and content")
+    content, name, calls, weight = (item.get(key) for key in (CONTENT, "name", "tool_calls", "weight"))
+    return {
+        ROLE: _text(item[ROLE], f"{where}.role"),
+        CONTENT: None if content is None else _text(content, f"{where}.content"),
+        "name": None if name is None else _text(name, f"{where}.name"),
+        "tool_calls": None if calls is None else _json(calls, f"{where}.tool_calls"),
+        "weight": None if weight is None else _number(weight, f"{where}.weight"),
+    }
+
+
+FIT: dict[str, Callable[[object, str], object]] = {
+    "text": _text,
+    "target": _text,
+    "messages": _messages,
+    "chosen": _turns,
+    "rejected": _turns,
+    "tools": _json,
+    "group": _label,
+    "license": _text,
+    "domain": _text,
+    "weight": _number,
+}
+
+
+def _meta(row: Record) -> dict[str, object]:
+    """All that has no column of its own; a `meta` of the row is merged in, unless that would hide a value."""
+    rest = {name: value for name, value in row.items() if name not in NOT_CONTENT}
+    given = row.get("meta")
+    if given is None:
+        return rest
+    if isinstance(given, Mapping) and not given.keys() & rest.keys():
+        return {**given, **rest}
+    return {**rest, "meta": given}
+
+
+def _origin(row: Record) -> dict[str, object] | None:
+    given = row.get("origin")
+    place = {**(given if isinstance(given, Mapping) else {}), **{name: row[name] for name in PLACE if name in row}}
+    if not place:
+        return None
+    return {name: _place(place.get(name), name) for name in (field.name for field in ORIGIN)}
+
+
+def _place(value: object, name: str) -> str | int | None:
+    if value is None or (name in ("line", "offset") and isinstance(value, int)):
+        return value  # type: ignore[return-value]  # narrowed by the name
+    if name in ("line", "offset"):
+        raise Misfit(f"{name} is {_shown(value)}, not a whole number")
+    return _label(value, name)
+
+
+def _dump(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _text_of_json(value: object, name: str) -> str:
+    try:
+        return _dump(value).decode()
+    except TypeError:  # integers beyond 64 bits, sets, paths, keys that are not text
+        pass
+    try:
+        text = canonical_json(value)
+    except (TypeError, ValueError) as error:
+        raise Misfit(f"{name} cannot be written as JSON: {error}") from None
+    return _text(text, name)
+
+
+def _entry(given: object) -> dict[str, object]:
+    return dict(given) if isinstance(given, Mapping) else {"error": str(given)}
+
+
+def _unfit(row: Record, error: Misfit) -> dict[str, object]:
+    given = row.get("origin")
+    place = {**(given if isinstance(given, Mapping) else {}), **row}
+    raw = {name: value for name, value in row.items() if name not in (*PLACE, "origin", "key")}
+    return {**{name: place.get(name) for name in ("uri", "line", "offset")}, "error": str(error), "raw": as_raw(raw)}
+
+
+def as_raw(row: Record) -> str:
+    """A row as JSON for quarantine, whatever it holds."""
+    return orjson.dumps(row, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode() if (
+        _encodes(row)
+    ) else repr(dict(row))
+
+
+def _encodes(row: Record) -> bool:
+    try:
+        orjson.dumps(row, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # lone surrogates
+        return False
+    return True
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"

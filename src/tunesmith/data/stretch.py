@@ -1,0 +1,298 @@
+"""A stretch: sources or the rows of another dataset, then edits, signals and makers, in one pass over small batches.
+
+Each piece of the input becomes one shard, written whole or not at all, so a killed run loses the pieces in flight.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tunesmith.core.artifact import replacing, write_json
+from tunesmith.core.bound import Bound
+from tunesmith.core.errors import UserError
+from tunesmith.core.executor import Executor
+from tunesmith.core.hashing import hash128
+from tunesmith.core.record import SIGNAL, Record
+from tunesmith.core.registry import Named
+from tunesmith.data.dataset import Dataset, shard_path, write_shard
+from tunesmith.data.measure import apply
+from tunesmith.data.op import Op
+from tunesmith.data.rows import Ids, to_batch
+
+VERSION = 1
+BATCH_ROWS = 1000
+QUARANTINE = Bound(max=0.01)  # share of the records read
+QUARANTINE_ROWS = 20  # so many may be unreadable whatever their share
+
+
+@dataclass(frozen=True)
+class SourcePiece:
+    """One piece of a source: what its reader takes, with the reader's parameters and what every row of it carries."""
+
+    reader: Named
+    piece: object
+    parameters: Mapping[str, object]
+    source: str
+    domain: str | None = None
+    license: str | None = None
+    rows: int | None = None  # a rehearsal reads no more than this
+
+
+@dataclass(frozen=True)
+class DatasetPiece:
+    """The kept rows of one shard of another dataset."""
+
+    dataset: Dataset
+    shard: int
+    part: str | None = None
+
+
+Piece = SourcePiece | DatasetPiece
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Where the records of a stretch went: read + made = written + dropped + quarantined."""
+
+    read: int = 0
+    made: int = 0
+    written: int = 0
+    quarantined: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    licenses: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.read + other.read,
+            self.made + other.made,
+            self.written + other.written,
+            self.quarantined + other.quarantined,
+            _sum(self.dropped, other.dropped),
+            _sum(self.licenses, other.licenses),
+            _sum(self.sources, other.sources),
+        )
+
+
+def _sum(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted((Counter(one) + Counter(two)).items()))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One task of a stretch: read a piece, apply the operations, write the shard."""
+
+    number: int
+    piece: Piece
+    ops: tuple[Op, ...]
+    out: Path
+
+    def __call__(self) -> Counts:
+        """Do it, unless its counts say that it is done."""
+        done = self.out / "counts" / f"{self.number:05d}.json"
+        if not done.exists():
+            write_json(done, asdict(self._work()))
+        return Counts(**json.loads(done.read_text("utf-8")))
+
+    def _work(self) -> Counts:
+        quarantined: list[Record] = []
+        dropped: list[tuple[str, str, str]] = []
+        batches, counts = [], Counts()
+        for batch in _batches(self.piece, quarantined):
+            counts += Counts(read=batch.num_rows)
+            applied = apply(batch, self.ops)
+            quarantined += applied.quarantined
+            dropped += applied.dropped
+            counts += Counts(made=applied.made, written=applied.batch.num_rows)
+            batches.append(applied.batch)
+        unread = sum("id" not in row for row in quarantined)
+        table = _concat(batches)
+        write_shard(shard_path(self.out, self.number), table)
+        _write_quarantine(self.out, self.number, quarantined)
+        _write_dropped(self.out, self.number, dropped)
+        reasons = Counter(f"{step}: {_kind_of_why(why)}" for _, step, why in dropped)
+        return counts + Counts(
+            unread, 0, 0, len(quarantined), reasons, _tally(table, "license"), _tally(table, "source")
+        )
+
+
+def _kind_of_why(why: str) -> str:
+    """The reason without its numbers: "became 2 records" and "became 3 records" are one reason."""
+    return "became another record" if why.startswith("became") else why
+
+
+def _tally(table: pa.Table, column: str) -> dict[str, int]:
+    if column not in table.column_names:
+        return {"unknown": table.num_rows} if table.num_rows else {}
+    return dict(sorted(Counter(value or "unknown" for value in table[column].to_pylist()).items()))
+
+
+def _concat(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    filled = [table for table in tables if table.num_rows] or tables[:1]
+    return (
+        pa.concat_tables(filled, promote_options="permissive")
+        if filled
+        else pa.table({"id": pa.array([], pa.string())})
+    )
+
+
+def _batches(piece: Piece, quarantined: list[Record]) -> Iterator[pa.RecordBatch]:
+    if isinstance(piece, DatasetPiece):
+        columns = [name for name in piece.dataset.columns if name not in ("kept", "step", "why")]
+        table = piece.dataset.read(piece.shard, columns, part=piece.part)
+        yield from table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+        return
+    ids = Ids()
+    for rows in _batched(islice(_read(piece), piece.rows)):
+        batch, unfit = to_batch(rows, source=piece.source, domain=piece.domain, license=piece.license, ids=ids)
+        quarantined += unfit
+        yield batch
+
+
+def _batched(rows: Iterator[Record]) -> Iterator[list[Record]]:
+    while batch := list(islice(rows, BATCH_ROWS)):
+        yield batch
+
+
+def _read(piece: SourcePiece) -> Iterator[Record]:
+    read = getattr(piece.reader.module(), "read", None)
+    if read is not None:  # the named function has planned the pieces, and `read` takes one
+        return cast(Iterator[Record], iter(read(piece.piece)))
+    arguments = [] if piece.piece is None else [piece.piece]
+    return cast(Iterator[Record], iter(cast(Iterable[Record], piece.reader.load()(*arguments, **piece.parameters))))
+
+
+def _write_quarantine(out: Path, shard: int, rows: Sequence[Record]) -> None:
+    if not rows:
+        return
+    with replacing(out / "quarantine" / f"{shard:05d}.jsonl") as temporary:
+        lines = (json.dumps(row, ensure_ascii=True, sort_keys=True, default=_text_of) for row in rows)
+        temporary.write_text("".join(line + "\n" for line in lines), "utf-8")
+
+
+def _text_of(value: object) -> str:
+    """Raw bytes as text that loses nothing: a byte that is not UTF-8 stands as \\xNN."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def _write_dropped(out: Path, shard: int, rows: Sequence[tuple[str, str, str]]) -> None:
+    if rows:
+        ids, steps, whys = (pa.array(column, pa.string()) for column in zip(*rows, strict=True))
+        write_shard(shard_path(out, shard, "dropped"), pa.table({"id": ids, "step": steps, "why": whys}))
+
+
+def run_stretch(pieces: Sequence[Piece], ops: Sequence[Op], out: Path, *, executor: Executor) -> Iterator[Counts]:
+    """Write one shard for each piece; yields each shard's counts, in order, as it is done."""
+    tasks = [Shard(number, piece, tuple(ops), out) for number, piece in enumerate(pieces)]
+    yield from executor.map(_call, tasks, lane="processes")
+
+
+def _call(shard: Shard) -> Counts:
+    return shard()
+
+
+def check_quarantine(counts: Counts, out: Path, bound: Bound = QUARANTINE) -> None:
+    """Stop a run that could not read more records than its bound allows (over 1 % and more than 20 by default)."""
+    share = counts.quarantined / counts.read if counts.read else 0.0
+    fault = bound.fault(share)
+    if fault is None or counts.quarantined <= QUARANTINE_ROWS:
+        return
+    first = next(iter(sorted((out / "quarantine").glob("*.jsonl"))))
+    row = json.loads(first.read_text("utf-8").partition("\n")[0])
+    raise UserError(
+        f"{counts.quarantined:,} of {counts.read:,} records could not be read (share {fault}); "
+        f"the first: {row.get('uri')}, line {row.get('line')}: {row.get('error')}.",
+        f"All of them, with raw bytes, are in {out / 'quarantine'}. Mend the input, or raise quarantine: in the recipe.",
+    )
+
+
+def settle_ids(out: Path, shards: int) -> None:
+    """Give rows that are equal across shards different ids, by their ordinal; other shards stay as they are.
+
+    What will change is written down first, so that a killed run makes the same changes when it goes on.
+    """
+    plan_path = out / "equal_ids.json"
+    if not plan_path.exists():
+        write_json(plan_path, _plan_ids(out, shards))
+    for shard, changes in json.loads(plan_path.read_text("utf-8")).items():
+        path = shard_path(out, int(shard))
+        table = pq.read_table(path)
+        ids = table["id"].to_pylist()
+        for row, new_id in changes.items():
+            ids[int(row)] = new_id
+        write_shard(path, table.set_column(table.column_names.index("id"), "id", pa.array(ids, pa.string())))
+
+
+def _plan_ids(out: Path, shards: int) -> dict[str, dict[str, str]]:
+    columns = [pq.read_table(shard_path(out, shard), columns=["id"])["id"] for shard in range(shards)]
+    counts = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).value_counts()
+    values, times = counts.field("values"), counts.field("counts")
+    repeated = set(values.filter(pc.greater(times, 1)).to_pylist())
+    seen: Counter[str] = Counter()
+    plan: dict[str, dict[str, str]] = {}
+    for shard, column in enumerate(columns if repeated else []):
+        for row, row_id in enumerate(column.to_pylist()):
+            if row_id not in repeated:
+                continue
+            if ordinal := seen[row_id]:
+                plan.setdefault(str(shard), {})[str(row)] = hash128([row_id, str(ordinal)]).hex()
+            seen[row_id] += 1
+    return plan
+
+
+def unify(out: Path, shards: int) -> list[str]:
+    """Give all shards the same columns with the same types; returns the columns. Shards that already have them stay."""
+    schemas = [pq.read_schema(shard_path(out, shard)) for shard in range(shards)]
+    filled = [schema for schema in schemas if len(schema) > 1] or schemas
+    whole = pa.unify_schemas(filled, promote_options="permissive").remove_metadata()
+    for shard, schema in enumerate(schemas):
+        if schema.remove_metadata() != whole:
+            table = pq.read_table(shard_path(out, shard))
+            write_shard(shard_path(out, shard), _with_schema(table, whole))
+    return list(whole.names)
+
+
+def _with_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    arrays = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
+
+
+def stale_signals(ops: Sequence[Op], columns: Sequence[str], *, before: Sequence[str] = ()) -> list[str]:
+    """The signal columns that a later edit of this stretch made untrue of the text as it now is."""
+    edits = [number for number, op in enumerate(ops) if op.kind != "signal"]
+    if not edits:
+        return []
+    old = {op.label for op in ops[: edits[-1]] if op.kind == "signal"}
+    new = {op.label for op in ops[edits[-1] :] if op.kind == "signal"}
+    stale = (old - new) | {name.removeprefix(SIGNAL) for name in before if name.startswith(SIGNAL)} - new
+    return sorted(name for name in columns if name.startswith(SIGNAL) and _label(name, stale))
+
+
+def _label(column: str, labels: set[str]) -> bool:
+    name = column.removeprefix(SIGNAL)
+    return any(name == label or name.startswith(f"{label}.") for label in labels)
+
+
+def histogram(values: np.ndarray, *, bins: int = 30) -> tuple[list[float], list[int]]:
+    """Edges and counts between the 0.5th and the 99.5th percentile; what lies outside is in the end bins."""
+    if not len(values):
+        return [], []
+    low, high = np.percentile(values, [0.5, 99.5])
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    return edges.tolist(), counts.tolist()

@@ -1,0 +1,1 @@
+"""Answers scored, compared and put before the gate."""

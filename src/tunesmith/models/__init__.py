@@ -1,0 +1,1 @@
+"""Everything that answers: local models, endpoints, arms, plain functions."""

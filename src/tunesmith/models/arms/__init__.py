@@ -1,0 +1,1 @@
+"""Arms to compare a candidate with; each file makes a Model."""

@@ -1,0 +1,57 @@
+"""What every room sees of a model: four verbs, and a list of those it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Message = Mapping[str, str]
+Chat = Sequence[Message]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn. Temperature 0 is greedy; None leaves the choice to the model's own decoding settings."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One generated answer, the tokens it took, and why it ended: "stop" or "length"."""
+
+    text: str
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    finish: str = "stop"
+
+
+@dataclass(frozen=True)
+class TokenLogprobs:
+    """Natural-log probabilities of the assistant's tokens of one chat, in order."""
+
+    tokens: tuple[str, ...]
+    logprobs: tuple[float, ...]
+
+
+class Model(Protocol):
+    """A local model, an adapter on a base, an endpoint, an arm around a model, or a plain function."""
+
+    @property
+    def name(self) -> str:
+        """The name under which its numbers are reported."""
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What it offers, of generate, logprobs, embed, score."""
+
+    def generate(self, chats: Sequence[Chat], sampling: Sampling) -> list[Answer]:
+        """One answer for each chat, in order."""
+
+    def logprobs(self, chats: Sequence[Chat]) -> list[TokenLogprobs]:
+        """The log-probabilities of the last assistant turn of each chat."""

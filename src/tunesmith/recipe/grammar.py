@@ -1,0 +1,135 @@
+"""What a recipe says, as plain frozen data. Whoever needs logic builds the same `Recipe` in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tunesmith.core.bound import Bound
+from tunesmith.core.record import Where
+from tunesmith.core.registry import Named
+
+StepKind = Literal["source", "signal", "edit", "pass", "make", "review"]
+STEP_KINDS: tuple[StepKind, ...] = ("source", "signal", "edit", "pass", "make", "review")
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Rows of a list, or of one part of it: `tickets` or `tickets.train`."""
+
+    name: str
+    part: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}.{self.part}" if self.part else self.name
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a data list."""
+
+    kind: StepKind
+    function: Named
+    label: str
+    where: str  # "data.tickets[2] (line 14)"
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    keep: Mapping[str, Bound] = field(
+        default_factory=dict
+    )  # measured column below the label ("" for the label) -> bound
+    weigh: Mapping[str, tuple[Bound, float]] = field(default_factory=dict)
+    on: Where | None = None
+    domain: str | None = None
+    license: str | None = None
+    sample: int | None = None  # of a review: how many rows people see
+
+
+@dataclass(frozen=True)
+class DataList:
+    """A named list of data steps; it may begin with the rows of another list."""
+
+    name: str
+    steps: tuple[Step, ...]
+    feed: Feed | None = None
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """One checkpoint: a trainer, what it starts from, and the list it learns from."""
+
+    trainer: Named
+    name: str
+    data: str
+    start: str  # the name of another train step, a model folder or Hub id, or scratch:SIZE
+    where: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    tokenizer: Mapping[str, object] = field(default_factory=dict)
+    init: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric with its parameters, under the name its numbers go by."""
+
+    function: Named
+    label: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    target: Named | None = None  # rewrites the reference before scoring
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Something to compare a candidate with: a train step, the base, a registered arm or a function."""
+
+    kind: Literal["train", "base", "untrained", "registered", "function"]
+    label: str
+    function: Named | None = None
+    rows: Feed | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is scored, against what, and the gate."""
+
+    on: Feed
+    metrics: tuple[Metric, ...]
+    candidates: tuple[str, ...]
+    against: tuple[Arm, ...] = ()
+    gate: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    cluster: str | None = None
+    sample: int | None = None
+    slices: Mapping[str, Mapping[str, Bound]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Serve:
+    """What is served, and whether requests and answers are stored."""
+
+    model: str | None = None
+    store: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8000
+    question: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole life: data, training, evaluation, gate, serving."""
+
+    name: str
+    goal: str
+    base: str | None
+    seed: int
+    data: Mapping[str, DataList]
+    train: tuple[TrainStep, ...]
+    evaluate: Evaluation | None
+    serve: Serve | None
+    waive: Mapping[str, str]
+    quarantine: Bound
+    folder: Path
+    text: str
+    changed: Mapping[str, object] = field(default_factory=dict)  # what --set, --rows and --steps changed
+    rows: int | None = None  # a rehearsal reads so many rows of each source
+    steps: int | None = None  # and takes so many training steps

@@ -1,0 +1,252 @@
+"""The data section: one list of steps, or several named ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import cast
+
+from tunesmith.core.bound import Bound, parse_bound
+from tunesmith.core.errors import UserError
+from tunesmith.core.record import WHERE, Where
+from tunesmith.core.registry import Named, near
+from tunesmith.recipe.fields import Found, first_key, take
+from tunesmith.recipe.grammar import STEP_KINDS, DataList, Feed, Step, StepKind
+from tunesmith.recipe.parameters import check_parameters, options
+from tunesmith.recipe.yaml import At
+
+SHARED = ("as", "on", "keep", "weigh")  # parameters of every step that belong to the engine
+OF_SOURCES = ("domain", "license", "path")
+LIMITS = frozenset(field.name for field in fields(Bound))
+
+
+def parse_lists(at: At | None, found: Found) -> dict[str, DataList]:
+    """All data lists by name, in the order they stand."""
+    if at is None:
+        return {}
+    if isinstance(at.value, list):
+        return {"data": _parse_list("data", at, found)}
+    if not isinstance(at.value, Mapping):
+        found.error(f"{at}: data: is a list of steps, or several named lists.", "Begin a step with - source: jsonl")
+        return {}
+    lists = {}
+    for name, item in at.items():
+        if not isinstance(item.value, list):
+            found.error(f"{item}: {name!r} is not a list of steps.", "Begin each step with '- KIND: NAME'.")
+            continue
+        lists[name] = _parse_list(name, item, found)
+    _check_feeds(lists, found)
+    return lists
+
+
+def _parse_list(name: str, at: At, found: Found) -> DataList:
+    items = at.each()
+    feed = None
+    if items and first_key(items[0]) == "from":
+        feed = parse_feed(str(items[0].child("from").value))
+        items = items[1:]
+    steps = tuple(step for item in items if (step := _parse_step(item, found)) is not None)
+    _check_list(at, steps, feed, found)
+    return DataList(name, steps, feed)
+
+
+def parse_feed(text: str) -> Feed:
+    """A list, or one part of it, from `tickets` or `tickets.train`."""
+    name, _, part = text.partition(".")
+    return Feed(name, part or None)
+
+
+def _check_list(at: At, steps: tuple[Step, ...], feed: Feed | None, found: Found) -> None:
+    if not steps and not feed:
+        found.error(f"{at}: the list is empty.", "Begin it with - source: NAME or - from: LIST.")
+        return
+    if steps and feed is None and steps[0].kind != "source":
+        found.error(f"{steps[0].where}: a list begins with a source: or from:.", "Put the source first.")
+    later = [step for before, step in zip(steps, steps[1:], strict=False) if step.kind == "source" != before.kind]
+    for step in later:
+        found.error(f"{step.where}: this source comes after other steps.", "Put all sources of a list first.")
+    seen: set[str] = set()
+    for step in steps:
+        if step.kind in ("signal", "pass") and step.label in seen:
+            found.error(f"{step.where}: {step.label!r} is used twice in this list.", "Name the second one with as:.")
+        seen.add(step.label)
+
+
+def _check_feeds(lists: Mapping[str, DataList], found: Found) -> None:
+    for data in lists.values():
+        feeds = [feed for feed in (data.feed, *_against(data)) if feed]
+        for feed in feeds:
+            if feed.name not in lists:
+                found.error(f"data.{data.name}: there is no list {feed.name!r}.", near(feed.name, list(lists)))
+            elif feed.part and feed.part not in parts_of(lists, feed.name):
+                known = parts_of(lists, feed.name)
+                hint = near(feed.part, known) if known else "Split it first: - pass: split."
+                found.error(f"data.{data.name}: {feed.name!r} has no part {feed.part!r}.", hint)
+
+
+def _against(data: DataList) -> list[Feed]:
+    return [value for step in data.steps for value in step.parameters.values() if isinstance(value, Feed)]
+
+
+def parts_of(lists: Mapping[str, DataList], name: str) -> list[str]:
+    """The parts that a list has: those of its last split, or of the list it is fed from."""
+    data = lists.get(name)
+    while data is not None:
+        for step in reversed(data.steps):
+            if step.function.name == "split":
+                return [str(part) for part in cast(Mapping[str, object], step.parameters.get("parts", {}))]
+        if data.feed is None or data.feed.part:
+            return [data.feed.part] if data.feed and data.feed.part else []
+        data = lists.get(data.feed.name)
+    return []
+
+
+def _parse_step(at: At, found: Found) -> Step | None:
+    kind = first_key(at)
+    if kind is None:
+        found.error(
+            f"{at}: {at.plain!r} is not a step.", "A step is written '- KIND: NAME', such as '- signal: words'."
+        )
+        return None
+    if kind not in STEP_KINDS:
+        found.error(f"{at}: there is no kind of step {kind!r}.", near(kind, [*STEP_KINDS, "from"]))
+        return None
+    named = Named(kind, str(at.child(kind).value), str(found.folder))
+    if kind == "review":
+        return _review(at, named, found)
+    try:
+        named.load()
+    except UserError as error:
+        found.error(f"{at}: {error.problem}", error.hint)
+        return None
+    return _step(at, cast(StepKind, kind), named, found)
+
+
+def _review(at: At, named: Named, found: Found) -> Step:
+    sample = found.whole(take(at, "sample"), default=100)
+    return Step(
+        "review", named, named.label, str(at), {}, {"verdict": Bound(deny=("drop",), missing="keep")}, sample=sample
+    )
+
+
+def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
+    own = {name: item for name, item in at.items() if name != kind and name not in SHARED}
+    engine = {name: own.pop(name) for name in OF_SOURCES if kind == "source" and _belongs_to_engine(named, name, own)}
+    feeds = {name: own.pop(name) for name in list(own) if kind == "pass" and _takes_rows(named, name)}
+    on = own.pop("on", None) or take(at, "on")
+    hidden = frozenset(name for name in options(named.load()) if _takes_rows(named, name))
+    values, mistakes = check_parameters(named, own, at, engine=hidden)
+    found.errors += mistakes or _own_check(named, values, at)
+    label = found.text(take(at, "as"), default=named.label) or named.label
+    parameters = {**values, **{name: parse_feed(str(item.value)) for name, item in feeds.items()}}
+    if "path" in engine:
+        parameters["path"] = engine["path"].plain
+    elif kind == "source" and _reads_files(named):
+        found.error(f"{at}: {named.name} needs path:.", "Name a file, a folder or a glob such as raw/*.jsonl.gz.")
+    return Step(
+        kind,
+        named,
+        label,
+        str(at),
+        parameters,
+        keep=_keep(at, kind, named, parameters, found),
+        weigh=_weigh(at, found),
+        on=_on(on, found),
+        domain=found.text(engine.get("domain"), default=None),
+        license=found.text(engine.get("license"), default=None),
+    )
+
+
+def _own_check(named: Named, values: Mapping[str, object], at: At) -> list[UserError]:
+    """What the function's own module finds wrong with its parameters, if it has a `check`."""
+    try:
+        getattr(named.module(), "check", lambda **_: None)(**values)
+    except UserError as error:
+        return [UserError(f"{at}: {error.problem}", error.hint)]
+    return []
+
+
+def _belongs_to_engine(named: Named, name: str, given: Mapping[str, At]) -> bool:
+    return name in given and name not in options(named.load())
+
+
+def _takes_rows(named: Named, name: str) -> bool:
+    known = options(named.load())
+    return name in known and "Stream" in str(known[name].annotation)
+
+
+def _reads_files(named: Named) -> bool:
+    import inspect
+
+    return next(iter(inspect.signature(named.load()).parameters), "") == "file"
+
+
+def _on(at: At | None, found: Found) -> Where | None:
+    return None if at is None else cast(Where, found.choice(at, WHERE, default="text"))
+
+
+def _keep(at: At, kind: StepKind, named: Named, parameters: Mapping[str, object], found: Found) -> dict[str, Bound]:
+    keep = take(at, "keep")
+    if keep is None:
+        return default_keep(named, parameters) if kind == "pass" else {}
+    if kind not in ("signal", "pass"):
+        found.error(
+            f"{keep}: a {kind} measures nothing, so there is nothing to bound.", "Put keep: on a signal or a pass."
+        )
+        return {}
+    return _bounds(keep, named, kind, found)
+
+
+def default_keep(named: Named, parameters: Mapping[str, object]) -> dict[str, Bound]:
+    """The bounds that a pass comes with: its module's KEEP, or what its `keep` makes of the parameters."""
+    module = named.module()
+    given = module.keep(**parameters) if hasattr(module, "keep") else getattr(module, "KEEP", {})
+    return {name: parse_bound(bound, f"{named.name}.KEEP") for name, bound in given.items()}
+
+
+def _bounds(at: At, named: Named, kind: str, found: Found) -> dict[str, Bound]:
+    if not isinstance(at.value, Mapping):
+        found.error(f"{at}: {at.plain!r} is not a bound.", "For example {min: 20} or {allow: [en, de]}.")
+        return {}
+    if set(at.value) <= LIMITS and kind == "signal":
+        bound = found.attempt(lambda: parse_bound(at.plain, str(at)), default=Bound())
+        return {"": bound}
+    bounds = {}
+    for name, item in at.items():
+        if not isinstance(item.value, Mapping) or not _measures(named, name, kind):
+            found.error(f"{item}: {named.name} does not measure {name!r}.", _measured_hint(named, name))
+            continue
+        bounds[name] = found.attempt(lambda item=item: parse_bound(item.plain, str(item)), default=Bound())  # type: ignore[misc]  # bound at once
+    return bounds
+
+
+def _measures(named: Named, name: str, kind: str) -> bool:
+    known = measured(named)
+    return name in known if known else kind == "signal" and _gives_mapping(named)
+
+
+def measured(named: Named) -> list[str]:
+    """What a pass or a signal says that it measures: its module's MEASURES."""
+    return list(getattr(named.module(), "MEASURES", ()))
+
+
+def _gives_mapping(named: Named) -> bool:
+    given = str(named.load().__annotations__.get("return", ""))
+    return "dict" in given or "Mapping" in given
+
+
+def _measured_hint(named: Named, name: str) -> str:
+    known = measured(named)
+    return near(name, known) if known else f"Bounds are {', '.join(sorted(LIMITS))}; for example keep: {{min: 20}}."
+
+
+def _weigh(at: At, found: Found) -> dict[str, tuple[Bound, float]]:
+    weigh = take(at, "weigh")
+    if weigh is None or not isinstance(weigh.value, Mapping):
+        return {}
+    given = dict(cast(Mapping[str, object], weigh.plain))
+    weight = given.pop("weight", None)
+    if not isinstance(weight, int | float) or weight < 0:
+        found.error(f"{weigh}: weigh: needs weight:, zero or more.", "For example {above: 0.5, weight: 0.2}.")
+        return {}
+    return {"": (found.attempt(lambda: parse_bound(given, str(weigh)), default=Bound()), float(weight))}

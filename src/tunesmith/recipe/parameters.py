@@ -1,0 +1,103 @@
+"""A function's signature is the schema of its parameters: names, types and defaults, checked before any work."""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, get_origin
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from tunesmith.core.errors import UserError
+from tunesmith.core.registry import Named, near
+from tunesmith.recipe.yaml import At, plain
+
+
+def options(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
+    """The keyword-only parameters of a function: what a recipe may set."""
+    parameters = inspect.signature(function).parameters
+    return {name: item for name, item in parameters.items() if item.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def annotation(function: Callable[..., object], name: str) -> object:
+    """The type of one parameter; only this one is evaluated, so that heavy types of others are never imported."""
+    given = options(function)[name].annotation
+    if isinstance(given, str):
+        # the file's own text, not a user's input: annotations are strings there
+        return eval(given, {**vars(collections.abc), **getattr(function, "__globals__", {})})
+    return Any if given is inspect.Parameter.empty else given
+
+
+def takes_function(function: Callable[..., object], name: str) -> bool:
+    """Whether a parameter is a function, written in a recipe as ./file.py:function."""
+    kind = annotation(function, name)
+    return any(get_origin(part) is collections.abc.Callable for part in (kind, *getattr(kind, "__args__", ())))
+
+
+def check_parameters(
+    named: Named, given: Mapping[str, At], where: At, *, engine: frozenset[str] = frozenset()
+) -> tuple[dict[str, object], list[UserError]]:
+    """The given parameters as plain values, and every mistake in them. `engine` names parameters that are not the user's."""
+    function = named.load()
+    known = {name: item for name, item in options(function).items() if name not in engine}
+    mistakes = [
+        UserError(f"{at}: {named.name} has no parameter {name!r}.", near(name, list(known)))
+        for name, at in given.items()
+        if name not in known
+    ]
+    values: dict[str, object] = {}
+    for name, at in given.items():
+        if name in known:
+            try:
+                values[name] = _check(function, name, at, named.base)
+            except UserError as error:
+                mistakes.append(error)
+    missing = [name for name, item in known.items() if item.default is inspect.Parameter.empty and name not in given]
+    mistakes += [UserError(f"{where}: {named.name} needs {name}:.", f"Add {name}: to it.") for name in missing]
+    return values, mistakes
+
+
+def _check(function: Callable[..., object], name: str, at: At, base: str) -> object:
+    if takes_function(function, name):
+        return _check_function(at, base)
+    kind = annotation(function, name)
+    value = plain(at.value)
+    try:
+        TypeAdapter(kind, config=ConfigDict(strict=True, arbitrary_types_allowed=True)).validate_json(_json(value))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise UserError(f"{at}: {value!r} will not do: {problem['msg']}.", _remedy(value, kind)) from None
+    return value
+
+
+def _check_function(at: At, base: str) -> str:
+    if not isinstance(at.value, str) or ":" not in at.value:
+        raise UserError(f"{at}: {at.value!r} is not a function.", "Write ./file.py:function.")
+    try:
+        Named("function", str(at.value), base).load()
+    except UserError as error:
+        raise UserError(f"{at}: {error.problem}", error.hint) from None
+    return str(at.value)
+
+
+def _json(value: object) -> bytes:
+    import json
+
+    return json.dumps(value, default=str).encode()
+
+
+def _remedy(value: object, kind: object) -> str:
+    if kind is bool and isinstance(value, str):
+        return "YAML 1.2 knows only true and false; yes, no, on and off are text."
+    if isinstance(value, bool):
+        return f"It takes {_name(kind)}, not true or false."
+    return f"It takes {_name(kind)}."
+
+
+def _name(kind: object) -> str:
+    return (
+        getattr(kind, "__name__", None)
+        if isinstance(kind, type)
+        else str(kind).replace("collections.abc.", "").replace("typing.", "")
+    )  # type: ignore[return-value]  # a type has a name

@@ -1,0 +1,261 @@
+"""The evaluate section, run: answers of every model, scores, paired comparisons and the gate's verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from tunesmith.core.artifact import read_manifest, write_json
+from tunesmith.core.errors import UserError
+from tunesmith.core.hashing import unit_interval
+from tunesmith.core.registry import Named
+from tunesmith.data.dataset import Dataset
+from tunesmith.evaluate.answer import answer
+from tunesmith.evaluate.compare import Compared, compare
+from tunesmith.evaluate.gate import Verdict, decide
+from tunesmith.evaluate.score import Scores, lower_is_better, score
+from tunesmith.models.base import Model, Sampling
+from tunesmith.models.rows import target_of
+from tunesmith.recipe import Evaluation
+from tunesmith.recipe.grammar import Arm, Feed, Metric
+from tunesmith.run.context import Context, Made, Plan, make, ref_of
+from tunesmith.run.training import run_training
+
+VERSION = 1
+Row = dict[str, object]
+COLUMNS = ("id", "messages", "target", "group", "meta", "domain", "part")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the report needs of an evaluation."""
+
+    folder: Path
+    compared: Compared
+    verdicts: Mapping[str, Verdict]
+    answers: Mapping[str, Sequence[str]]
+    rows: Sequence[Row]
+    targets: Sequence[str]
+    checkpoints: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A candidate or an arm: what it answers with, loaded only if its answers are not yet there."""
+
+    name: str
+    key: str
+    load: Callable[[], Model]
+
+
+def run_evaluation(
+    context: Context, evaluation: Evaluation, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]
+) -> Evaluated:
+    """Answer the test rows with every candidate and arm, score, compare, and put the candidates before the gate."""
+    dataset = lists[evaluation.on.name]
+    rows = _test_rows(context, evaluation, dataset)
+    everyone = _contenders(context, evaluation, lists, checkpoints)
+    answers = {one.name: _answers(context, one, rows, evaluation, dataset) for one in everyone}
+    targets = [target_of(row) for row in rows]
+    with context.timed("score"):
+        scores = {name: _scores(evaluation.metrics, given, rows, targets) for name, given in answers.items()}
+        compared = _compare(context, evaluation, scores, rows, dataset)
+    verdicts = {
+        name: decide(
+            name,
+            evaluation.gate,
+            numbers=compared.numbers,
+            comparisons=compared.comparisons,
+            lower_is_better=frozenset(m.label for m in evaluation.metrics if lower_is_better(m.function)),
+        )
+        for name in evaluation.candidates
+        if evaluation.gate
+    }
+    folder = _write_verdict(context, evaluation, dataset, everyone, compared, verdicts)
+    return Evaluated(folder, compared, verdicts, answers, rows, targets, {c: checkpoints[c] for c in evaluation.candidates})
+
+
+def _test_rows(context: Context, evaluation: Evaluation, dataset: Dataset) -> list[Row]:
+    """The rows that are scored: of all kept rows of the part, those whose ids draw lowest, in the dataset's order."""
+    slices = [column for bounds in evaluation.slices.values() for column in bounds]
+    columns = [name for name in dict.fromkeys([*COLUMNS, *slices]) if name in dataset.columns or name in slices]
+    rows = [row for table in dataset.tables(columns, part=evaluation.on.part) for row in table.to_pylist()]
+    if not rows:
+        raise UserError(f"evaluate.on: {evaluation.on} has no rows.", "Look at what was dropped from it.")
+    if evaluation.sample is None or evaluation.sample >= len(rows):
+        return rows
+    seed = str(context.recipe.seed)
+    drawn = sorted(range(len(rows)), key=lambda place: unit_interval([seed, str(rows[place]["id"])]))
+    return [rows[place] for place in sorted(drawn[: evaluation.sample])]
+
+
+def _contenders(
+    context: Context, evaluation: Evaluation, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]
+) -> list[Contender]:
+    candidates = [_local(name, checkpoints[name]) for name in evaluation.candidates]
+    arms = [_arm(context, arm, lists, checkpoints) for arm in evaluation.against if arm.label not in evaluation.candidates]
+    return candidates + arms
+
+
+def _local(name: str, folder: Path) -> Contender:
+    return Contender(name, ref_of(folder), lambda: _load(folder, name))
+
+
+@cache
+def _load(folder: Path, name: str) -> Model:
+    try:
+        from tunesmith.models.local import LocalModel
+    except ImportError:
+        raise UserError("a local model needs torch and transformers.", "pip install 'tunesmith[train]'") from None
+    return LocalModel(folder, name=name)
+
+
+def _arm(context: Context, arm: Arm, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]) -> Contender:
+    if arm.kind == "train":
+        return _local(arm.label, checkpoints[arm.label])
+    if arm.kind == "base":
+        return _local(arm.label, (context.recipe.folder / str(context.recipe.base)).resolve())
+    if arm.kind == "untrained":
+        first = context.recipe.train[0]
+        with context.timed("untrained"):
+            folder = run_training(context, first, lists[first.data], {}, untrained=True)
+        return _local(arm.label, folder)
+    assert arm.function is not None
+    feed = arm.rows or _training_feed(context)
+    key = Plan(
+        "report",
+        arm.label,
+        "arm",
+        getattr(arm.function.module(), "VERSION", 1),
+        {"name": arm.function.name, "code": arm.function.fingerprint(), "parameters": arm.parameters, "rows": str(feed)},
+        {"rows": ref_of(lists[feed.name].folder)} if feed else {},
+    ).ref
+    return Contender(arm.label, key, lambda: _function_model(arm, arm.function, feed, lists))
+
+
+def _training_feed(context: Context) -> Feed | None:
+    """The rows an arm learns from when the recipe names none: those of the first train step."""
+    return Feed(context.recipe.train[0].data, "train") if context.recipe.train else None
+
+
+def _function_model(arm: Arm, function: Named | None, feed: Feed | None, lists: Mapping[str, Dataset]) -> Model:
+    from tunesmith.models.function import as_model
+
+    assert function is not None
+    rows = _rows(lists[feed.name], feed.part) if feed else []
+    if arm.kind == "registered":
+        return cast(Model, function.load()(base=None, rows=rows, name=arm.label, **arm.parameters))
+    return as_model(function.load(), name=arm.label, rows=rows, parameters=arm.parameters)
+
+
+def _rows(dataset: Dataset, part: str | None) -> list[Row]:
+    columns = [name for name in COLUMNS if name in dataset.columns]
+    return [row for table in dataset.tables(columns, part=part) for row in table.to_pylist()]
+
+
+def _answers(
+    context: Context, one: Contender, rows: Sequence[Row], evaluation: Evaluation, dataset: Dataset
+) -> list[str]:
+    """The answers of one contender: an artifact, so that a rerun does not ask again."""
+    parameters = {"on": str(evaluation.on), "sample": evaluation.sample, "model": one.key}
+    inputs = {"model": one.key, "rows": ref_of(dataset.folder)}
+    plan = Plan("report", f"answers-{one.name}", "answers", VERSION, parameters, inputs, context.recipe.seed)
+
+    def work(out: Path) -> Made:
+        def progress(done: int, total: int) -> None:
+            context.show.progress(f"answer {one.name}", done, total, {})
+
+        given = answer(one.load(), rows, sampling=Sampling(seed=context.recipe.seed), progress=progress)
+        lines = [{"id": row["id"], **vars(item)} for row, item in zip(rows, given, strict=True)]
+        write_json(out / "answers.json", {"answers": lines})
+        return Made({"answers": len(lines)})
+
+    with context.timed(f"answer {one.name}"):
+        folder = make(context, plan, work)
+    stored = json.loads((folder / "answers.json").read_text("utf-8"))["answers"]
+    return [str(item["text"]) for item in stored]
+
+
+def _scores(
+    metrics: Sequence[Metric], answers: Sequence[str], rows: Sequence[Row], targets: Sequence[str]
+) -> dict[str, Scores]:
+    return {
+        metric.label: score(
+            metric.function,
+            metric.parameters,
+            answers,
+            rows,
+            [cast(str, metric.target.load()(target)) for target in targets] if metric.target else targets,
+        )
+        for metric in metrics
+    }
+
+
+def _compare(
+    context: Context,
+    evaluation: Evaluation,
+    scores: Mapping[str, Mapping[str, Scores]],
+    rows: Sequence[Row],
+    dataset: Dataset,
+) -> Compared:
+    groups = [row.get(evaluation.cluster) or row["id"] for row in rows] if evaluation.cluster else None
+    slices = {
+        name: [all(bound.fault(row.get(column)) is None for column, bound in bounds.items()) for row in rows]  # type: ignore[arg-type]  # a measured value
+        for name, bounds in evaluation.slices.items()
+    }
+    return compare(
+        scores,
+        candidates=evaluation.candidates,
+        against=[name for name in scores if name not in evaluation.candidates],
+        groups=groups,
+        slices=slices,
+        seed=context.recipe.seed,
+    )
+
+
+def _write_verdict(
+    context: Context,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    everyone: Sequence[Contender],
+    compared: Compared,
+    verdicts: Mapping[str, Verdict],
+) -> Path:
+    """The gate's verdict as an artifact: it names checkpoints, test set and bounds, and `serve` looks it up."""
+    parameters = {
+        "gate": evaluation.gate,
+        "metrics": [[m.label, m.function.name, m.function.fingerprint(), m.parameters] for m in evaluation.metrics],
+        "targets": {m.label: [m.target.name, m.target.fingerprint()] for m in evaluation.metrics if m.target},
+        "on": str(evaluation.on),
+        "sample": evaluation.sample,
+        "cluster": evaluation.cluster,
+        "slices": {name: {c: b.as_json() for c, b in bounds.items()} for name, bounds in evaluation.slices.items()},
+        "candidates": {one.name: one.key for one in everyone},
+    }
+    inputs = {"rows": ref_of(dataset.folder), **{one.name: one.key for one in everyone}}
+    plan = Plan("report", "gate", "gate", VERSION, parameters, inputs, context.recipe.seed)
+
+    def work(out: Path) -> Made:
+        gate = {name: verdict.as_json() for name, verdict in verdicts.items()}
+        numbers = {name: number.as_json() for name, number in compared.numbers.items()}
+        write_json(out / "verdict.json", {"gate": gate, "numbers": numbers, "test_set": ref_of(dataset.folder)})
+        passed = {one.key: verdicts[one.name].state for one in everyone if one.name in verdicts}
+        return Made({}, {}, {"checkpoints": passed})
+
+    return make(context, plan, work)
+
+
+def verdict_of(workspace: Path, checkpoint: Path) -> dict[str, object] | None:
+    """The newest gate verdict on a checkpoint, or None if no gate has seen it."""
+    key = ref_of(checkpoint)
+    found = [path for path in (workspace / "reports" / "gate").glob("*/manifest.json")]
+    for path in sorted(found, key=lambda item: item.stat().st_mtime, reverse=True):
+        states = cast(dict[str, str], read_manifest(path.parent).facts.get("checkpoints", {}))
+        if key in states:
+            verdict = json.loads((path.parent / "verdict.json").read_text("utf-8"))
+            return {"state": states[key], "report": ref_of(path.parent), **verdict}
+    return None

@@ -1,0 +1,288 @@
+"""A data list, run: stretches, passes and verdicts, each an artifact that a rerun finds done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from tunesmith.core.artifact import read_manifest, write_json
+from tunesmith.core.bound import Bound
+from tunesmith.core.errors import UserError
+from tunesmith.core.record import SIGNAL
+from tunesmith.data.dataset import ROWS, Dataset, open_dataset, shard_path, write_shard
+from tunesmith.data.op import Op
+from tunesmith.data.stream import Stream
+from tunesmith.data.stretch import (
+    Counts,
+    DatasetPiece,
+    Piece,
+    check_quarantine,
+    run_stretch,
+    settle_ids,
+    stale_signals,
+    unify,
+)
+from tunesmith.data.stretch import VERSION as STRETCH_VERSION
+from tunesmith.data.verdicts import VERSION as VERDICTS_VERSION
+from tunesmith.data.verdicts import Rule, decide, pin
+from tunesmith.recipe import DataList, Step
+from tunesmith.recipe.grammar import Feed
+from tunesmith.run.context import Context, Made, Plan, make, ref_of
+from tunesmith.run.review import review
+from tunesmith.run.sources import plan_source
+
+ALONE = ("pass", "review")  # steps that need every row before them decided
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive steps that are done in one pass over the rows, or one step that needs the whole stream."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one whole-stream step."""
+        return self.steps[0].kind in ALONE
+
+
+def stretches(steps: Sequence[Step]) -> Iterator[Stretch]:
+    """The steps of a list, grouped into what runs together. A maker begins anew: it sees only rows kept so far."""
+    group: list[Step] = []
+    for step in steps:
+        if group and (step.kind in ALONE or step.kind == "make" or group[-1].kind in ALONE):
+            yield Stretch(tuple(group))
+            group = []
+        group.append(step)
+    if group:
+        yield Stretch(tuple(group))
+
+
+def run_list(context: Context, data: DataList, done: Mapping[str, Dataset]) -> Dataset:
+    """Run one list to its end; `done` holds the lists that it takes rows from."""
+    dataset: Dataset | None = None
+    groups = list(stretches(data.steps))
+    if data.feed is not None and (not groups or groups[0].alone):
+        dataset = _stretch(context, data, (), done)
+    for group in groups:
+        if group.alone:
+            assert dataset is not None  # the recipe has checked that a list begins with rows
+            dataset = _whole_stream(context, data, group.steps[0], dataset, done)
+        else:
+            dataset = _stretch(context, data, group.steps, done, dataset)
+        dataset = _verdicts(context, data.name, group.steps, dataset)
+    assert dataset is not None
+    return dataset
+
+
+def _stretch(
+    context: Context, data: DataList, steps: Sequence[Step], done: Mapping[str, Dataset], before: Dataset | None = None
+) -> Dataset:
+    ops = [
+        Op(step.kind, step.function, step.label, step.parameters, step.on)  # type: ignore[arg-type]  # sources are left out
+        for step in steps
+        if step.kind != "source"
+    ]
+    pieces, content, inputs = _input(context, data, steps, done, before)
+    plan = Plan(
+        "dataset",
+        data.name,
+        "stretch",
+        STRETCH_VERSION,
+        {"content": content, "steps": [describe(step) for step in steps], "part": _part(data, before)},
+        inputs,
+        context.recipe.seed,
+    )
+
+    def work(out: Path) -> Made:
+        total = Counts()
+        for number, counts in enumerate(run_stretch(pieces, ops, out, executor=context.executor), 1):
+            total += counts
+            context.show.progress(f"read {data.name}", number, len(pieces), {"records": total.read})
+        check_quarantine(total, out, context.recipe.quarantine)
+        columns = unify(out, len(pieces))
+        if any(step.kind == "source" for step in steps):
+            settle_ids(out, len(pieces))
+        facts = {"shards": len(pieces), "columns": columns, "stale": stale_signals(ops, columns), "sources": total.sources}
+        return Made(_counts(total), total.licenses, facts)
+
+    return open_dataset(make(context, plan, work))
+
+
+def _part(data: DataList, before: Dataset | None) -> str | None:
+    return data.feed.part if data.feed and before is None else None
+
+
+def _input(
+    context: Context, data: DataList, steps: Sequence[Step], done: Mapping[str, Dataset], before: Dataset | None
+) -> tuple[list[Piece], list[str], dict[str, str]]:
+    """The pieces a stretch reads, a fingerprint of what sources hold, and the dataset it is fed from."""
+    if before is None and data.feed is None:
+        planned = [plan_source(context, step) for step in steps if step.kind == "source"]
+        return [piece for pieces, _ in planned for piece in pieces], [content for _, content in planned], {}
+    feed = before or done[data.feed.name]  # type: ignore[union-attr]  # one of the two is there
+    part = _part(data, before)
+    pieces: list[Piece] = [DatasetPiece(feed, shard, part) for shard in range(feed.shards)]
+    return pieces, [], {ROWS: ref_of(feed.folder)}
+
+
+def describe(step: Step) -> dict[str, object]:
+    """What a KEY must know of a step: its function, version and parameters; not its bounds."""
+    module_version = getattr(step.function.module(), "VERSION", 1) if step.kind != "review" else 1
+    return {
+        "kind": step.kind,
+        "name": step.function.name,
+        "code": step.function.fingerprint() if step.kind != "review" else None,
+        "as": step.label,
+        "on": step.on,
+        "version": module_version,
+        "parameters": {
+            name: str(value) if isinstance(value, Feed) else value for name, value in step.parameters.items()
+        },
+        "user_code": _user_code(step),
+    }
+
+
+def _user_code(step: Step) -> dict[str, str | None]:
+    """The hashes of the functions among a step's parameters."""
+    from tunesmith.core.registry import Named
+    from tunesmith.recipe.parameters import options, takes_function
+
+    if step.kind == "review":
+        return {}
+    function = step.function.load()
+    given = [name for name in step.parameters if name in options(function) and takes_function(function, name)]
+    return {name: Named("function", str(step.parameters[name]), step.function.base).fingerprint() for name in given}
+
+
+def _counts(total: Counts) -> dict[str, object]:
+    return {
+        "in": total.read,
+        "made": total.made,
+        "kept": total.written,
+        "dropped": dict(total.dropped),
+        "quarantined": total.quarantined,
+    }
+
+
+def _whole_stream(
+    context: Context, data: DataList, step: Step, dataset: Dataset, done: Mapping[str, Dataset]
+) -> Dataset:
+    if step.kind == "review":
+        return review(context, data.name, step, dataset)
+    inputs = {ROWS: ref_of(dataset.folder)}
+    feeds = {name: value for name, value in step.parameters.items() if isinstance(value, Feed)}
+    inputs |= {name: ref_of(done[feed.name].folder) for name, feed in feeds.items()}
+    plan = Plan("dataset", data.name, f"pass {step.function.name}", 1, describe(step), inputs, context.recipe.seed)
+
+    def work(out: Path) -> Made:
+        scratch = out / "scratch.tmp"
+        scratch.mkdir(exist_ok=True)
+
+        def stream(rows: Dataset, part: str | None) -> Stream:
+            return Stream(rows, context.executor, scratch, context.recipe.seed, part)
+
+        others = {name: stream(done[feed.name], feed.part) for name, feed in feeds.items()}
+        parameters = {**step.parameters, **others, **({"on": step.on} if step.on else {})}
+        measured = step.function.load()(stream(dataset, None), **parameters)
+        columns = _write_layer(context, step, dataset, measured, out)  # type: ignore[arg-type]  # a pass yields tables
+        shutil.rmtree(scratch)
+        return Made({}, {}, {"columns": columns})
+
+    return open_dataset(make(context, plan, work, scratch=True))
+
+
+def _write_layer(
+    context: Context, step: Step, dataset: Dataset, measured: Iterator[pa.Table], out: Path
+) -> list[str]:
+    """Write what a pass measured on the kept rows, aligned with all rows of the base."""
+    columns: list[str] = []
+    shards = range(dataset.shards)
+    for shard, table in zip(shards, measured, strict=True):
+        kept = dataset.read(shard, ["kept"], kept=False)["kept"].to_pylist()
+        places, position = [], 0
+        for flag in kept:
+            places.append(None if flag is False else position)
+            position += flag is not False
+        if position != table.num_rows:
+            raise ValueError(f"{step.label} measured {table.num_rows} rows of shard {shard}, which keeps {position}")
+        columns = [column_of(step, name) for name in table.column_names]
+        write_shard(shard_path(out, shard), table.rename_columns(columns).take(pa.array(places, pa.int64())))
+        context.show.progress(step.label, shard + 1, dataset.shards, {})
+    return columns
+
+
+def column_of(step: Step, name: str) -> str:
+    """The column that a step's measurement is kept in: `part` is the record's own, all others are signals."""
+    if name == "part":
+        return name
+    return f"{SIGNAL}{step.label}.{name}" if name else f"{SIGNAL}{step.label}"
+
+
+def rules_of(steps: Sequence[Step]) -> list[Rule]:
+    """The bounds of these steps as rules on columns."""
+    keep = [Rule(step.label, column_of(step, name), bound) for step in steps for name, bound in step.keep.items()]
+    weigh = [
+        Rule(step.label, column_of(step, name), bound, weight)
+        for step in steps
+        for name, (bound, weight) in step.weigh.items()
+    ]
+    return keep + weigh
+
+
+def _verdicts(context: Context, name: str, steps: Sequence[Step], dataset: Dataset) -> Dataset:
+    rules = rules_of(steps)
+    if not rules:
+        return dataset
+    _check_columns(steps, rules, dataset)
+    rules = list(_pinned(context, name, rules, dataset))
+    given = [{**rule.bound.as_json(), "column": rule.column, "step": rule.step, "weight": rule.weight} for rule in rules]
+    plan = Plan(
+        "dataset",
+        name,
+        "verdicts",
+        VERDICTS_VERSION,
+        {"bounds": given, "mark": context.mark},
+        {ROWS: ref_of(dataset.folder)},
+    )
+
+    def work(out: Path) -> Made:
+        dropped, columns = decide(dataset, rules, out, executor=context.executor, mark=context.mark)
+        return Made({"marked" if context.mark else "dropped": dropped}, {}, {"columns": columns})
+
+    return open_dataset(make(context, plan, work))
+
+
+def _check_columns(steps: Sequence[Step], rules: Sequence[Rule], dataset: Dataset) -> None:
+    known = {name for layer in dataset.layers for name in read_manifest(layer).facts["columns"]}  # type: ignore[attr-defined]  # a list of names
+    where = {step.label: step.where for step in steps}
+    for rule in rules:
+        if rule.column not in known and rule.bound != Bound(deny=("drop",), missing="keep"):
+            measured = sorted(name.removeprefix(SIGNAL) for name in known if name.startswith(SIGNAL))
+            raise UserError(
+                f"{where[rule.step]}: a bound is set on {rule.column.removeprefix(SIGNAL)!r}, which nothing measures.",
+                f"Measured here: {', '.join(measured) or 'nothing'}.",
+            )
+
+
+def _pinned(context: Context, name: str, rules: Sequence[Rule], dataset: Dataset) -> Sequence[Rule]:
+    """Quantiles as numbers: pinned when first measured, so that new data meets the old bound until --remeasure."""
+    if not any(rule.bound.quantiles for rule in rules):
+        return rules
+    path = context.workspace / "datasets" / name / "pins.json"
+    pins = json.loads(path.read_text("utf-8")) if path.is_file() and not context.remeasure else {}
+    pinned = pin(dataset, rules, pins)
+    for old, new in zip(rules, pinned, strict=True):
+        for quantile in old.bound.quantiles:
+            pins.setdefault(old.column, {})[quantile] = _limit(old.bound, new.bound, quantile)
+    write_json(path, pins)
+    return pinned
+
+
+def _limit(old: Bound, new: Bound, quantile: str) -> float:
+    return next(float(getattr(new, side)) for side in ("min", "max", "above", "below") if getattr(old, side) == quantile)

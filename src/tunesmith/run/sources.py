@@ -1,0 +1,55 @@
+"""Sources planned into pieces, with the fingerprint of what each piece holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+from tunesmith.core.artifact import write_json
+from tunesmith.core.errors import UserError
+from tunesmith.core.hashing import canonical_json, file_sha256, key_of
+from tunesmith.data.files import File, expand
+from tunesmith.data.stretch import SourcePiece
+from tunesmith.recipe import Step
+from tunesmith.run.context import Context
+
+
+def plan_source(context: Context, step: Step) -> tuple[list[SourcePiece], str]:
+    """The pieces of a source, and a fingerprint of their content."""
+    module = step.function.module()
+    parameters = dict(step.parameters)
+    path = parameters.pop("path", None)
+    if path is not None:
+        pieces: list[object] = list(_files(step, path, context.recipe.folder))
+        prints = [_file_print(context, cast(File, piece)) for piece in pieces]
+    elif hasattr(module, "read"):
+        pieces = list(cast(list[object], step.function.load()(**parameters)))
+        prints = [module.fingerprint(piece) for piece in pieces]
+    else:
+        pieces, prints = [None], []
+    rows = context.recipe.rows
+    share = None if rows is None else max(1, -(-rows // max(1, len(pieces))))
+    planned = [
+        SourcePiece(step.function, piece, parameters, step.label, step.domain, step.license, share) for piece in pieces
+    ]
+    return planned, key_of([step.function.name, step.function.fingerprint(), step.domain, step.license, share, *prints])
+
+
+def _files(step: Step, path: object, folder: Path) -> Iterator[File]:
+    try:
+        yield from expand(cast(str | list[str], path), folder)
+    except UserError as error:
+        raise UserError(f"{step.where}: {error.problem}", error.hint) from None
+
+
+def _file_print(context: Context, file: File) -> str:
+    """The hash of a file's content, remembered by its size and the time it changed."""
+    stat = Path(file.path).stat()
+    facts = canonical_json([file.path, stat.st_size, stat.st_mtime_ns])
+    memory = context.workspace / "cache" / "files" / f"{key_of(facts)}.json"
+    if not memory.is_file():
+        write_json(memory, {"sha256": file_sha256(Path(file.path))})
+    digest = json.loads(memory.read_text("utf-8"))["sha256"]
+    return f"{file.uri}:{digest}:{file.start}:{file.end}"

@@ -1,0 +1,153 @@
+"""A train step, run: rows of a list in, a checkpoint folder out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from tunesmith.core.artifact import is_done, read_manifest
+from tunesmith.core.errors import UserError
+from tunesmith.core.hashing import file_sha256, key_of
+from tunesmith.data.dataset import Dataset
+from tunesmith.recipe import TrainStep
+from tunesmith.recipe.parameters import options
+from tunesmith.run.context import Context, Made, Plan, make, ref_of
+
+if TYPE_CHECKING:
+    from tunesmith.train.job import Job, Scratch, Trained
+
+COLUMNS = ("id", "messages", "chosen", "rejected", "weight")
+
+
+def run_training(
+    context: Context, step: TrainStep, dataset: Dataset, checkpoints: Mapping[str, Path], *, untrained: bool = False
+) -> Path:
+    """The checkpoint of a train step, trained now unless it is done; with `untrained`, its start before any step."""
+    start, start_key = _start(context, step, checkpoints)
+    parameters = {} if untrained else _parameters(context, step)
+    inputs = {"data": ref_of(dataset.folder), "start": start_key}
+    module = step.trainer.module()
+    plan = Plan(
+        "checkpoint",
+        "untrained" if untrained else step.name,
+        "untrained" if untrained else step.trainer.name,
+        getattr(module, "VERSION", 1),
+        {**parameters, "tokenizer": step.tokenizer, "init": step.init, "start": step.start, "threads": _threads()},
+        inputs,
+        context.recipe.seed,
+    )
+    resume = context.workspace / "cache" / "resume" / plan.key
+
+    def work(out: Path) -> Made:
+        _prepare(context)
+        job = _job(context, step, dataset, start, out / "model.tmp", resume)
+        shutil.rmtree(job.out, ignore_errors=True)
+        job.out.mkdir()
+        made = _write_untrained(job) if untrained else _train(step, job, parameters)
+        for path in files_of_folder(job.out):
+            path.replace(out / path.name)
+        job.out.rmdir()
+        return made
+
+    folder = make(context, plan, work)
+    shutil.rmtree(resume, ignore_errors=True)
+    return folder
+
+
+def files_of_folder(folder: Path) -> list[Path]:
+    """The files of a model folder."""
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def _parameters(context: Context, step: TrainStep) -> dict[str, object]:
+    """The step's parameters with defaults; a rehearsal's --steps takes the place of steps and epochs."""
+    known = options(step.trainer.load())
+    given = {name: item.default for name, item in known.items()} | dict(step.parameters)
+    if context.recipe.steps is not None and "steps" in known:
+        given |= {"steps": context.recipe.steps, "epochs": None}
+    return given
+
+
+def _train(step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
+    trained = cast("Trained", step.trainer.load()(job, **parameters))
+    facts = {
+        "trainer": step.trainer.name,
+        "steps": trained.steps,
+        "epochs": trained.epochs,
+        "parameters": trained.parameters,
+        "computed": trained.chosen,
+        "curve": trained.curve,
+    }
+    return Made({"train": len(job.train), "validation": len(job.validation)}, {}, facts)
+
+
+def _write_untrained(job: Job) -> Made:
+    from tunesmith.train.folder import write_start
+
+    return Made({}, {}, {"trainer": "untrained", "steps": 0, "parameters": write_start(job)})
+
+
+def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scratch, out: Path, resume: Path) -> Job:
+    from tunesmith.train.job import Job
+
+    rows = {part: _rows(dataset, part) for part in ("train", "validation")}
+    if not rows["train"]:
+        raise UserError(f"{step.where}: there are no rows to train on.", f"Look at what was dropped from {step.data}.")
+    return Job(
+        start=start,
+        train=rows["train"],
+        validation=rows["validation"],
+        out=out,
+        resume=resume,
+        seed=context.recipe.seed,
+        say=context.show.say,
+        progress=lambda done, total, numbers: context.show.progress(f"train {step.name}", done, total, numbers),
+    )
+
+
+def _rows(dataset: Dataset, part: str) -> list[dict[str, object]]:
+    columns = [name for name in COLUMNS if name in dataset.columns]
+    return [row for table in dataset.tables(columns, part=part) for row in table.to_pylist()]
+
+
+def _start(context: Context, step: TrainStep, checkpoints: Mapping[str, Path]) -> tuple[Path | Scratch, str]:
+    if step.start in checkpoints:
+        folder = checkpoints[step.start]
+        return folder, ref_of(folder)
+    if step.start.startswith("scratch:"):
+        from tunesmith.train.job import Scratch
+
+        return Scratch(step.start.removeprefix("scratch:"), step.tokenizer, step.init), step.start
+    folder = (context.recipe.folder / step.start).resolve()
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            f"{step.where}: the base {step.start!r} is no model folder here.",
+            "Name a folder with config.json, model.safetensors and tokenizer.json, or scratch:1M.",
+        )
+    return folder, _model_key(folder)
+
+
+def _model_key(folder: Path) -> str:
+    """What stands for a model folder in a KEY: its manifest's KEY, or the hash of its files."""
+    if is_done(folder):
+        return read_manifest(folder).key
+    return key_of({path.name: file_sha256(path) for path in files_of_folder(folder)})
+
+
+def _threads() -> int:
+    """How many threads training uses: checkpoints are the same bytes only for the same number."""
+    return int(os.environ.get("TUNESMITH_THREADS", "0")) or min(8, len(os.sched_getaffinity(0)))
+
+
+def _prepare(context: Context) -> None:
+    try:
+        import torch
+    except ImportError:
+        raise UserError("training needs torch and transformers.", "pip install 'tunesmith[train]'") from None
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    torch.set_num_threads(_threads())
+
+

@@ -1,0 +1,1 @@
+"""Statistics: intervals by row and by cluster, paired differences."""

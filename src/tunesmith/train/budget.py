@@ -1,0 +1,99 @@
+"""Settings that follow from model and data when the recipe leaves them out, each with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.core.errors import UserError
+from tunesmith.models.chat import Tokens
+from tunesmith.train.job import Computed
+
+
+@dataclass
+class Chosen:
+    """Collects what was computed, and says each as a sentence with its reason."""
+
+    say: Callable[[str], None]
+    settings: dict[str, Computed] = field(default_factory=dict)
+
+    def or_computed(self, name: str, given: float | None, computed: Computed) -> float:
+        """The given value, or else the computed one, kept and said."""
+        if given is not None:
+            return given
+        self.settings[name] = computed
+        self.say(f"{name} {computed.value:.3g} ({computed.why})")
+        return computed.value
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data for the manifest."""
+        return {name: asdict(setting) for name, setting in self.settings.items()}
+
+
+def sft_rate(parameters: int, hidden: int, *, scratch: bool) -> Computed:
+    """Learning rate for supervised tuning: 2e-3 from random weights at width 128, else by size, 2e-5 at a billion."""
+    if scratch:
+        return Computed(2e-3 * min(1.0, (128 / hidden) ** 0.5), f"from random weights, width {hidden}")
+    rate = min(2e-4, max(1e-5, 2e-5 * (1e9 / parameters) ** (1 / 3)))
+    return Computed(rate, f"from {readable(parameters)} trained parameters")
+
+
+def dpo_rate(parameters: int) -> Computed:
+    """Learning rate for preference tuning: 3e-5 at a million parameters, lower with size; ten times that loses meaning."""
+    rate = min(3e-5, max(5e-7, 3e-5 * (1e6 / parameters) ** (1 / 3)))
+    return Computed(rate, f"from {readable(parameters)} trained parameters, preference tuning")
+
+
+def readable(parameters: int) -> str:
+    """A parameter count as people say it: 926,336 is 0.93M."""
+    return f"{parameters / 1e9:.2f}B" if parameters >= 1e9 else f"{parameters / 1e6:.2f}M"
+
+
+def steps_of(
+    steps: int | None,
+    epochs: float | None,
+    *,
+    weights: npt.NDArray[np.float64],
+    size: int,
+    usual: Computed,
+    chosen: Chosen,
+) -> int:
+    """The step budget: as given, or from epochs over the rows, or from the usual number of epochs."""
+    if steps is not None and epochs is not None:
+        raise UserError("Both steps and epochs are given.", "Give one of them.")
+    if steps is not None:
+        return _positive(steps)
+    a_epoch = weights.sum() / size
+    wanted = epochs if epochs is not None else usual.value
+    why = f"{wanted:g} epochs of {len(weights):,} rows at batch {size}" + ("" if epochs else f", {usual.why}")
+    return int(chosen.or_computed("steps", None, Computed(_positive(round(wanted * a_epoch)), why)))
+
+
+def _positive(steps: int) -> int:
+    if steps < 1:
+        raise UserError(f"{steps} training steps is too few.", "Give at least 1 step, or more epochs.")
+    return steps
+
+
+def measurements(steps: int) -> int:
+    """Steps between two measurements: about ten in a training."""
+    return max(1, -(-steps // 10))
+
+
+def fingerprint_of(settings: object, rows: Sequence[Tokens]) -> str:
+    """Hash of settings and rendered data, so that resume state of another training is never taken up."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for row in rows:
+        digest.update(np.asarray([*row.ids, -1, *row.mask], dtype=np.int32).tobytes())
+    return digest.hexdigest()
+
+
+def answer_budget(rows: Sequence[Tokens]) -> int:
+    """Tokens an answer may take when the model is asked later: a half more than the longest learnt, at least 16."""
+    longest = max((sum(row.mask) for row in rows), default=0)
+    return max(16, longest + longest // 2)

@@ -1,0 +1,136 @@
+"""The model folder: where a training starts from, and what it leaves behind."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from tunesmith.core.errors import UserError
+from tunesmith.train.device import Device, count_parameters
+from tunesmith.train.job import Job, Rows, Scratch
+from tunesmith.train.scratch import scratch_model, scratch_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+T = TypeVar("T")
+
+TURNS = ("messages", "chosen", "rejected")
+
+
+def start_from(job: Job, device: Device) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+    """The tokenizer and the model a job begins with, on its device, ready to train."""
+    tokenizer, model = _scratch(job, job.start) if isinstance(job.start, Scratch) else _loaded(job.start)
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+        job.say("the tokenizer has no padding token of its own; padding is kept out of the loss by the mask")
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    model.set_attn_implementation(device.attention)
+    model.to(device.name)
+    model.train()
+    return tokenizer, model
+
+
+def _scratch(job: Job, start: Scratch) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+    tokenizer = _with_options(scratch_tokenizer, "tokenizer", start.tokenizer, texts_of(job.train))
+    model = _with_options(scratch_model, "init", start.init, tokenizer, size=start.size, seed=job.seed)
+    return tokenizer, model
+
+
+def _with_options(
+    make: Callable[..., T], what: str, options: Mapping[str, object], *given: object, **fixed: object
+) -> T:
+    known = [p for p in inspect.signature(make).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    names = [parameter.name for parameter in known if parameter.name not in fixed]
+    unknown = sorted(set(options) - set(names))
+    if unknown:
+        raise UserError(f"{what}: has no option '{unknown[0]}'.", f"It knows {', '.join(names)}.")
+    return make(*given, **fixed, **options)
+
+
+def texts_of(rows: Rows) -> Iterable[str]:
+    """The text of every turn of every row, in order."""
+    for row in rows:
+        for column in TURNS:
+            for message in cast("list[Mapping[str, str]]", row.get(column) or []):
+                yield message["content"]
+
+
+def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if not (folder / "config.json").exists():
+        raise UserError(f"{folder} is not a model folder.", "It needs config.json, model.safetensors and a tokenizer.")
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    with _quiet():
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
+    if not tokenizer.chat_template:
+        raise UserError(f"The tokenizer in {folder} has no chat template.", "Start from an instruction-tuned model.")
+    return cast("PreTrainedTokenizerFast", tokenizer), cast("PreTrainedModel", model)
+
+
+def write_folder(
+    out: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    max_new_tokens: int,
+    curve: list[dict[str, float]],
+) -> None:
+    """Fill `out`: config, safetensors, tokenizer with its chat template, decoding settings, and the curve."""
+    from transformers import GenerationConfig
+
+    out.mkdir(parents=True, exist_ok=True)
+    model.config.use_cache = True
+    model.generation_config = GenerationConfig(
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with _quiet():
+        model.save_pretrained(out)
+    tokenizer.save_pretrained(out, save_jinja_files=False)
+    _tidy(out)
+    (out / "curve.json").write_text(json.dumps(curve, indent=1) + "\n")
+
+
+def _tidy(out: Path) -> None:
+    """Same bytes and readable files wherever the model came from, and a tokenizer class that older engines know."""
+    path = out / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    for private in ("is_local", "local_files_only"):
+        config.pop(private, None)
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    for file in sorted(out.glob("*.safetensors")):
+        shutil.copymode(path, file)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of transformers' own between ours."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def write_start(job: Job) -> int:
+    """Fill `job.out` with the model a job begins with, untrained (the arm to compare with); returns its parameters."""
+    tokenizer, model = start_from(job, Device("cpu", bfloat16=False))
+    write_folder(job.out, model, tokenizer, max_new_tokens=64, curve=[])
+    return count_parameters(model)

@@ -1,0 +1,182 @@
+"""A tokenizer and a small Llama of one's own, from random weights."""
+
+from __future__ import annotations
+
+import difflib
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tunesmith.core.errors import UserError
+from tunesmith.models.chat import CHAT_TEMPLATE, END_OF_TURN, PAD, header_tokens
+
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
+    from tokenizers.decoders import Decoder
+    from tokenizers.normalizers import Normalizer
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Width, layers and width of one attention head of a Llama."""
+
+    hidden: int
+    layers: int
+    head: int
+
+
+# Named by their parameters with a vocabulary of 4,096 tokens, input and output embeddings tied.
+SIZES = {
+    "0.1M": Shape(hidden=32, layers=1, head=16),  # for tests
+    "0.7M": Shape(hidden=128, layers=1, head=32),
+    "1M": Shape(hidden=128, layers=2, head=32),
+    "2M": Shape(hidden=192, layers=2, head=32),
+    "4M": Shape(hidden=256, layers=4, head=32),
+    "12M": Shape(hidden=384, layers=6, head=64),
+    "35M": Shape(hidden=640, layers=7, head=64),
+    "100M": Shape(hidden=768, layers=14, head=64),
+}
+
+CAPITAL = "⇧"
+
+
+def scratch_tokenizer(
+    texts: Iterable[str], *, kind: str = "bpe", vocabulary: int = 4096, length: int = 512
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer learnt from the texts, with a chat template, a stop token and a padding token.
+
+    kind "bpe" keeps text as it is. kind "words" is for identifiers and short plain sentences: `load_config`,
+    `loadConfig` and `Load the config` share their word tokens. All of it lives in tokenizer.json, so every engine
+    reproduces it; plain sentences come back unchanged, identifiers come back as separate words.
+    """
+    from tokenizers import AddedToken, Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    _set_bytes(tokenizer)
+    if kind == "words":
+        _set_words(tokenizer)
+    elif kind != "bpe":
+        raise UserError(f"There is no tokenizer '{kind}'.", "Use kind: bpe or kind: words.")
+    special = [PAD, END_OF_TURN, *header_tokens()]
+    _learn(tokenizer, texts, vocabulary, special)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END_OF_TURN,
+        pad_token=PAD,
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=length,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _set_bytes(tokenizer: Tokenizer) -> None:
+    from tokenizers import decoders, pre_tokenizers
+
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+
+
+def _set_words(tokenizer: Tokenizer) -> None:
+    tokenizer.normalizer = _words_normalizer()
+    tokenizer.decoder = _words_decoder()
+
+
+def _words_normalizer() -> Normalizer:
+    """Splits identifiers, and writes a capital as a mark and a small letter: ` Load` becomes ` ⇧ load`."""
+    from tokenizers import Regex
+    from tokenizers.normalizers import Prepend, Replace, Sequence
+
+    letters = string.ascii_uppercase
+    return Sequence(
+        [
+            Replace("_", " "),
+            Replace(Regex("(?<=[A-Z])(?=[A-Z][a-z]{2})"), " "),  # HTTPConfig, but not ATMs
+            *(Replace(Regex(f"(?<=[a-z]){big}(?=[a-z])"), f" {big.lower()}") for big in letters),
+            Replace(Regex("(?<=[a-z])(?=[A-Z])"), " "),  # loadHTTP
+            Prepend(" "),  # the first word is then the same token as in mid-sentence
+            *(Replace(Regex(f"(?<=\\s){big}(?![A-Z])"), f"{CAPITAL} {big.lower()}") for big in letters),
+        ]
+    )
+
+
+def _words_decoder() -> Decoder:
+    from tokenizers.decoders import ByteLevel, Fuse, Replace, Sequence, Strip
+
+    capitals = [Replace(f"{CAPITAL} {small}", small.upper()) for small in string.ascii_lowercase]
+    return Sequence([ByteLevel(), Fuse(), *capitals, Strip(" ", 1, 0)])
+
+
+def _learn(tokenizer: Tokenizer, texts: Iterable[str], vocabulary: int, special: list[str]) -> None:
+    from tokenizers import pre_tokenizers
+    from tokenizers.trainers import BpeTrainer
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    if vocabulary < len(alphabet) + len(special):
+        least = len(alphabet) + len(special)
+        raise UserError(f"A vocabulary of {vocabulary} is too small.", f"Bytes and chat marks alone take {least}.")
+    trainer = BpeTrainer(vocab_size=vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+
+
+def scratch_model(
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    size: str = "1M",
+    seed: int = 0,
+    copy: float = 0.0,
+    embedding_std: float = 0.02,
+    length: int = 512,
+) -> LlamaForCausalLM:
+    """A Llama of random weights that fits the tokenizer.
+
+    copy=0.5 lets the last layer's value and output projections start as 0.5 times the identity, so that attending to
+    a token already copies it: for tasks whose answers repeat words of the question. It wants embedding_std=0.05.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = _shape(size)
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden,
+        intermediate_size=-(-shape.hidden * 8 // 3 // 32) * 32,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.hidden // shape.head,
+        num_key_value_heads=shape.hidden // shape.head,
+        max_position_embeddings=length,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        model.model.embed_tokens.weight.mul_(embedding_std / config.initializer_range)
+        if copy:
+            _start_as_copy(model, copy)
+    return model
+
+
+def _shape(size: str) -> Shape:
+    if size not in SIZES:
+        near = difflib.get_close_matches(size, SIZES, n=1)
+        hint = f"Did you mean scratch:{near[0]}? " if near else ""
+        raise UserError(f"There is no size 'scratch:{size}'.", f"{hint}Sizes: {', '.join(SIZES)}")
+    return SIZES[size]
+
+
+def _start_as_copy(model: LlamaForCausalLM, strength: float) -> None:
+    import torch
+
+    attention = model.model.layers[-1].self_attn
+    width = model.config.hidden_size
+    turn: torch.Tensor = torch.linalg.qr(torch.randn(width, width))[0]
+    attention.v_proj.weight.copy_(turn)
+    attention.o_proj.weight.copy_(strength * turn.T)

@@ -1,0 +1,90 @@
+"""What the models say, side by side, and what was kept and dropped, in rows one can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tunesmith.web.html import Html, folded, join, table, tag
+from tunesmith.web.page import Section, card
+from tunesmith.web.read import mapping, mappings, named
+from tunesmith.web.words import plain
+
+SHOWN = 4
+Fields = Mapping[str, object]
+
+
+def examples(report: Fields) -> Section | None:
+    """Prompts with their target and every model's answer."""
+    cards = [_example(each) for each in mappings(report.get("examples"))]
+    if not cards:
+        return None
+    rest = (
+        folded(f"{len(cards) - SHOWN} more examples", tag("div", *cards[SHOWN:], class_="examples"))
+        if cards[SHOWN:]
+        else ""
+    )
+    return Section(
+        "examples",
+        "Examples",
+        join([tag("div", *cards[:SHOWN], class_="examples"), rest]),
+        "Answers to held-out prompts, as they came.",
+    )
+
+
+def _example(each: Fields) -> Html:
+    answers = ((str(arm), str(text)) for arm, text in mapping(each.get("answers")).items())
+    target = [("target", str(each["target"]))] if each.get("target") is not None else []
+    rows = (
+        tag(
+            "div",
+            tag("dt", name),
+            tag("dd", text or "(empty)", dir="auto"),
+            class_="target" if name == "target" and target else None,
+        )
+        for name, text in [*target, *answers]
+    )
+    return card(tag("pre", str(each.get("prompt", "")), dir="auto"), tag("dl", *rows), class_="example")
+
+
+def samples(report: Fields) -> Section | None:
+    """Rows that were kept and rows that were dropped, by reason."""
+    parts = [
+        _list(name, mapping(fields.get("samples")))
+        for name, fields in named(report.get("lists"))
+        if fields.get("samples")
+    ]
+    return Section("samples", "Samples", join(parts), "Redacted where the recipe says so.") if parts else None
+
+
+def _list(name: str, given: Fields) -> Html:
+    kept = mappings(given.get("kept"))
+    groups = [(str(group.get("reason", "")), mappings(group.get("rows"))) for group in mappings(given.get("dropped"))]
+    parts = [_kept(name, kept)] if kept else []
+    parts += [_dropped(reason, rows) for reason, rows in groups]
+    return tag("div", tag("h3", name), *parts)
+
+
+def _kept(name: str, rows: Sequence[Fields]) -> Html:
+    lines = ((_id(row), _text(row), _signals(row)) for row in rows)
+    return folded(f"{len(rows)} kept", table(f"Kept rows of {name}", ("id", "text", "signals"), lines, class_="rows"))
+
+
+def _dropped(reason: str, rows: Sequence[Fields]) -> Html:
+    lines = ((_id(row), _text(row), str(row.get("why") or "")) for row in rows)
+    return folded(
+        join([f"{len(rows)} dropped: ", tag("b", reason)]),
+        table(f"Dropped: {reason}", ("id", "text", "why"), lines, class_="rows"),
+    )
+
+
+def _id(row: Fields) -> Html:
+    identity = str(row.get("id", ""))
+    return tag("code", identity[:12], title=identity)
+
+
+def _text(row: Fields) -> Html:
+    return tag("span", str(row.get("text", "")), class_="text", dir="auto")
+
+
+def _signals(row: Fields) -> str:
+    return ", ".join(f"{name} {plain(value)}" for name, value in mapping(row.get("signals")).items())

@@ -1,0 +1,104 @@
+"""Where the kept records come from and under which licences; what the run cost and what it left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tunesmith.web.draw import stacked
+from tunesmith.web.html import Html, folded, join, table, tag
+from tunesmith.web.page import Section, card
+from tunesmith.web.read import amounts, mapping, named
+from tunesmith.web.words import duration, grouped, share
+
+SHOWN = 8
+TITLES = {"sources": "Sources", "licenses": "Licences", "domains": "Domains", "parts": "Parts"}
+Fields = Mapping[str, object]
+
+
+def origins(report: Fields) -> Section | None:
+    """Sources, licences, domains and parts of every list."""
+    lists = list(named(report.get("lists")))
+    cards = [
+        counted(f"{title} of {name}" if len(lists) > 1 else title, amounts(fields.get(key)))
+        for name, fields in lists for key, title in TITLES.items() if amounts(fields.get(key))
+    ]  # fmt: skip
+    return Section("origins", "Sources and licences", tag("div", *cards, class_="figures")) if cards else None
+
+
+def counted(title: str, counts: Mapping[str, float]) -> Html:
+    """A card of names with their counts, the largest first, the long tail folded away."""
+    whole = sum(counts.values())
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    rows = [(name, _bar(amount, ordered[0][1]), grouped(amount), share(amount, whole)) for name, amount in ordered]
+    header = (title.lower(), "", "records", "share")
+    rest = (
+        folded(f"{len(rows) - SHOWN} more", table(f"{title}, continued", header, rows[SHOWN:], class_="counts"))
+        if rows[SHOWN:]
+        else ""
+    )
+    caption = f"{title} · n {grouped(whole)}"
+    return card(table(caption, header, rows[:SHOWN], class_="counts"), rest)
+
+
+def _bar(amount: float, largest: float) -> Html:
+    return stacked([("kept", amount)], largest)
+
+
+def ledger(report: Fields) -> Section | None:
+    """Seconds by step, and the artifacts by name."""
+    cards = [part for part in (_seconds(report), _artifacts(report)) if part]
+    return Section("ledger", "Time and artifacts", tag("div", *cards, class_="figures wide")) if cards else None
+
+
+def _seconds(report: Fields) -> Html:
+    seconds = amounts(report.get("seconds"))
+    if not seconds:
+        return Html("")
+    longest = max(seconds.values()) or 1.0
+    rows = ((name, _bar(spent, longest), duration(spent)) for name, spent in seconds.items())
+    return card(
+        table(
+            f"Time · {duration(sum(seconds.values()))} in {len(seconds)} steps",
+            ("step", "", "time"),
+            rows,
+            class_="counts",
+        )
+    )
+
+
+def _artifacts(report: Fields) -> Html:
+    artifacts = mapping(report.get("artifacts"))
+    if not artifacts:
+        return Html("")
+    rows = ((str(name), tag("code", str(path))) for name, path in artifacts.items())
+    return card(
+        table("Artifacts in the workspace", ("name", "folder"), rows),
+        tag("p", "Each folder has a manifest that names its inputs, settings and hashes.", class_="lead"),
+    )
+
+
+def served(report: Fields) -> Section | None:
+    """The question that the served model was asked, and what it answered."""
+    fields = mapping(report.get("served"))
+    if not fields:
+        return None
+    why = (
+        [tag("p", "Where this answer comes from: ", tag("code", f"tunesmith why {fields['id']}"), class_="lead")]
+        if fields.get("id")
+        else []
+    )
+    rows = [
+        tag(
+            "div",
+            tag("dt", str(fields.get("model", "model"))),
+            tag("dd", str(fields.get("answer", "")), dir="auto"),
+            class_="target",
+        )
+    ]
+    body = card(tag("pre", str(fields.get("question", "")), dir="auto"), tag("dl", *rows), *why, class_="example")
+    return Section(
+        "served",
+        "Served",
+        join([body]),
+        "The model that passed answered one question through the chat completions API.",
+    )
