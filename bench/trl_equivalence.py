@@ -98,7 +98,9 @@ def trl_sft(start: Path, rows: list[Row], steps: int, work: Path, *, own_loss: b
     from tunesmith.train.losses import sft_loss
 
     class Fast(SFTTrainer):
-        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
             return sft_loss(model, Batch(inputs["input_ids"], inputs["attention_mask"], inputs["labels"]))
 
     data = [{"prompt": row["messages"][:1], "completion": row["messages"][1:]} for row in rows]
@@ -114,29 +116,38 @@ def trl_sft(start: Path, rows: list[Row], steps: int, work: Path, *, own_loss: b
 
 def trl_dpo(start: Path, rows: list[Row], steps: int, work: Path, *, own_loss: bool) -> None:
     """TRL's DPOTrainer with precomputed references, with or without our loss at label positions only."""
+    import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import DPOConfig, DPOTrainer
-
-    import torch
 
     from tunesmith.train.batches import IGNORED, Batch
     from tunesmith.train.losses import answer_logps, dpo_loss
 
     class Fast(DPOTrainer):
-        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
             labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, IGNORED)
             logps, tokens = answer_logps(model, Batch(inputs["input_ids"], inputs["attention_mask"], labels))
             reference = torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]])
             return dpo_loss(logps, reference, tokens, beta=0.3, anchor=1.0)[0]
 
-    data = [{"prompt": row["messages"], **{side: row[side] for side in ("chosen", "rejected")}} for row in pairs_of(rows)]
-    kept = {name: value for name, value in settings(PAIR_BATCH, steps, work).items() if name != "train_sampling_strategy"}
+    data = [
+        {"prompt": row["messages"], **{side: row[side] for side in ("chosen", "rejected")}} for row in pairs_of(rows)
+    ]
+    kept = {
+        name: value for name, value in settings(PAIR_BATCH, steps, work).items() if name != "train_sampling_strategy"
+    }
     trainer = (Fast if own_loss else DPOTrainer)(
         model=AutoModelForCausalLM.from_pretrained(start, attn_implementation="eager", dtype="float32"),
         args=DPOConfig(
-            **kept | {"learning_rate": 3e-5}, beta=0.3, loss_type=["sigmoid", "sft"], loss_weights=[1.0, 1.0],
-            precompute_ref_log_probs=True, precompute_ref_batch_size=64,
+            **kept | {"learning_rate": 3e-5},
+            beta=0.3,
+            loss_type=["sigmoid", "sft"],
+            loss_weights=[1.0, 1.0],
+            precompute_ref_log_probs=True,
+            precompute_ref_batch_size=64,
         ),  # fmt: skip
         train_dataset=Dataset.from_list(data),
         processing_class=AutoTokenizer.from_pretrained(start),
@@ -185,7 +196,9 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
                 steps = given.steps if arm.startswith("sft") else given.steps // 3
                 startup[arm].append(seconds_of(arm, 1, start, given))
                 seconds[arm].append(seconds_of(arm, steps, start, given))
-                print(f"turn {turn + 1}: {arm}: {seconds[arm][-1]:.1f} s, start-up {startup[arm][-1]:.1f} s", flush=True)
+                print(
+                    f"turn {turn + 1}: {arm}: {seconds[arm][-1]:.1f} s, start-up {startup[arm][-1]:.1f} s", flush=True
+                )
     return report(seconds, startup, given)
 
 
@@ -200,7 +213,9 @@ def prepared(folder: Path, data: Path | None) -> Path:
     return folder / "start"
 
 
-def report(seconds: dict[str, list[float]], startup: dict[str, list[float]], given: argparse.Namespace) -> dict[str, Any]:
+def report(
+    seconds: dict[str, list[float]], startup: dict[str, list[float]], given: argparse.Namespace
+) -> dict[str, Any]:
     """The result file: medians, and ratios of whole runs and of their steps."""
     whole = {arm: statistics.median(values) for arm, values in seconds.items()}
     steps = {arm: whole[arm] - statistics.median(startup[arm]) for arm in whole}

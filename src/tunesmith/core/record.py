@@ -45,6 +45,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "license": pa.string(),
     "origin": ORIGIN,
     "parents": pa.list_(pa.string()),
+    "part": pa.string(),  # of the split: train, validation, test, ..
     "weight": pa.float64(),
     "meta": pa.string(),
 }

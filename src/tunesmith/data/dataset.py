@@ -19,7 +19,7 @@ from tunesmith.core.artifact import read_manifest, replacing
 from tunesmith.core.record import COLUMNS
 
 VERDICTS = {"kept": pa.bool_(), "step": pa.string(), "why": pa.string()}
-LAYER_COLUMNS = {**VERDICTS, "part": pa.string(), "weight": pa.float64()}
+LAYER_COLUMNS = {**VERDICTS, "weight": pa.float64()}
 ROWS = "rows"  # the input whose rows a layer decides upon
 
 

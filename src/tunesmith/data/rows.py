@@ -210,9 +210,11 @@ def _unfit(row: Record, error: Misfit) -> dict[str, object]:
 
 def as_raw(row: Record) -> str:
     """A row as JSON for quarantine, whatever it holds."""
-    return orjson.dumps(row, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode() if (
-        _encodes(row)
-    ) else repr(dict(row))
+    return (
+        orjson.dumps(row, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode()
+        if (_encodes(row))
+        else repr(dict(row))
+    )
 
 
 def _encodes(row: Record) -> bool:

@@ -46,6 +46,7 @@ class SourcePiece:
     source: str
     domain: str | None = None
     license: str | None = None
+    group: str | None = None  # the field of a row that names its group
     rows: int | None = None  # a rehearsal reads no more than this
 
 
@@ -155,7 +156,7 @@ def _batches(piece: Piece, quarantined: list[Record]) -> Iterator[pa.RecordBatch
         yield from table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
         return
     ids = Ids()
-    for rows in _batched(islice(_read(piece), piece.rows)):
+    for rows in _batched(islice(_grouped(_read(piece), piece.group), piece.rows)):
         batch, unfit = to_batch(rows, source=piece.source, domain=piece.domain, license=piece.license, ids=ids)
         quarantined += unfit
         yield batch
@@ -172,6 +173,14 @@ def _read(piece: SourcePiece) -> Iterator[Record]:
         return cast(Iterator[Record], iter(read(piece.piece)))
     arguments = [] if piece.piece is None else [piece.piece]
     return cast(Iterator[Record], iter(cast(Iterable[Record], piece.reader.load()(*arguments, **piece.parameters))))
+
+
+def _grouped(rows: Iterator[Record], name: str | None) -> Iterator[Record]:
+    """The rows with the field of this name as their group."""
+    for row in rows:
+        meta = row.get("meta")
+        value = meta.get(name) if isinstance(meta, Mapping) and name else None
+        yield row if value is None else {**row, "group": str(value)}
 
 
 def _write_quarantine(out: Path, shard: int, rows: Sequence[Record]) -> None:

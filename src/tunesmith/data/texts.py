@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tunesmith.core.record import MESSAGE_COLUMNS, MESSAGES, Where
+from tunesmith.data.arrays import arrow
 
 NEEDED = ("text", *MESSAGE_COLUMNS)  # the columns to read for texts_of
 
@@ -57,7 +58,7 @@ def _whole(rows: pa.RecordBatch | pa.Table) -> pa.StringArray:
         return pa.nulls(rows.num_rows, pa.string())
     joined = pc.binary_join_element_wise(*parts, "\n", null_handling="skip")
     some = np.any([part.is_valid().to_numpy(zero_copy_only=False) for part in parts], axis=0)
-    return pc.if_else(pa.array(some), joined, None)
+    return pc.if_else(arrow(some), joined, None)
 
 
 def _joined(turns: pa.ListArray, *, of_answer: bool | None = None) -> pa.StringArray:
@@ -65,10 +66,10 @@ def _joined(turns: pa.ListArray, *, of_answer: bool | None = None) -> pa.StringA
     contents, counts = turns.flatten(), pc.fill_null(pc.list_value_length(turns), 0).to_numpy()
     bounds = np.concatenate([[0], np.cumsum(counts)])
     chosen = np.ones(len(contents), bool) if of_answer is None else _is_answer(contents, bounds) == of_answer
-    texts = pc.fill_null(contents.field("content"), "").filter(pa.array(chosen))
+    texts = pc.fill_null(contents.field("content"), "").filter(arrow(chosen))
     ends = np.concatenate([[0], np.cumsum(chosen)])[bounds]
-    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(ends, pa.int32()), texts), "\n")
-    return pc.if_else(pa.array(np.diff(ends) > 0), joined, None)
+    joined = pc.binary_join(pa.ListArray.from_arrays(arrow(ends).cast(pa.int32()), texts), "\n")
+    return pc.if_else(arrow(np.diff(ends) > 0), joined, None)
 
 
 def _is_answer(contents: pa.StructArray, bounds: NDArray[np.int64]) -> NDArray[np.bool_]:

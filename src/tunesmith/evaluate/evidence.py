@@ -54,7 +54,7 @@ def sources(e: Evidence) -> Finding:
 
 
 def step(label: str) -> Callable[[Evidence], Finding]:
-    """This data step ran on every list that reads sources."""
+    """A data step ran on every list that reads sources."""
 
     def find(e: Evidence) -> Finding:
         without = [name for name in e.sources if label not in e.steps.get(name, {})]

@@ -106,7 +106,9 @@ def _limit(metric: str, rule: str, bound: float, number: Number) -> Check:
         return check
     passed = number.value >= bound if rule == "min" else number.value <= bound
     side = "at least" if rule == "min" else "at most"
-    why = f"{metric} is {say(number.value)}; it has to be {side} {say(bound)}."
+    # a value that misses its bound by less than is shown would read as if it met it
+    value = repr(number.value) if not passed and say(number.value) == say(bound) else say(number.value)
+    why = f"{metric} is {value}; it has to be {side} {say(bound)}."
     return replace(check, state="passed" if passed else "failed", why=why)
 
 
@@ -162,10 +164,10 @@ def _sentence(check: Check, state: State, lower: bool) -> str:
 def say(number: float) -> str:
     """A number with up to four decimals.
 
-    >>> say(0.95), say(0.94961), say(7)
-    ('0.95', '0.9496', '7')
+    >>> say(0.95), say(0.94961), say(100), say(-0.00001)
+    ('0.95', '0.9496', '100', '0')
     """
-    return f"{number:.4f}".rstrip("0").rstrip(".")
+    return f"{round(number, 4) + 0.0:.4f}".rstrip("0").rstrip(".")
 
 
 def _float(value: object) -> float:

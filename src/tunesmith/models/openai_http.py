@@ -143,11 +143,11 @@ def first_choice(completion: Mapping[str, object], endpoint: Endpoint) -> Reply:
         choice = completion["choices"][0]  # type: ignore[index]  # JSON of any shape: what is missing is caught below
         text = choice["message"]["content"]
         usage = completion.get("usage") or {}
-        tokens = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]  # type: ignore[attr-defined]  # as above
+        prompt, written = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))  # type: ignore[attr-defined]  # as above
         finish = str(choice.get("finish_reason") or "stop")
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise not_openai(endpoint) from error
-    return Reply(Answer(text or "", *tokens, finish=finish), str(completion.get("id", "")))
+    return Reply(Answer(text or "", prompt, written, finish), str(completion.get("id", "")))
 
 
 def not_openai(endpoint: Endpoint) -> UserError:

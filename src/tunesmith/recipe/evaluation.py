@@ -89,7 +89,7 @@ def _metric(item: At, found: Found) -> Metric | None:
     except UserError as error:
         found.error(f"{item}: {error.problem}", error.hint)
         return None
-    found.errors += mistakes
+    found.errors.extend(mistakes)
     fallback = name if name.startswith("signal.") else named.label
     rewrite = Named("function", str(target.value), str(found.folder)) if target else None
     if rewrite:
@@ -125,7 +125,7 @@ def _function_arm(item: At, name: str, label: str, rows: Feed | None, own: dict[
     except UserError as error:
         found.error(f"{item}: {error.problem}", error.hint)
         return None
-    found.errors += mistakes
+    found.errors.extend(mistakes)
     return Arm("function" if ":" in name else "registered", label, named, rows, values)
 
 
@@ -145,10 +145,8 @@ def _gate(
     if at is None or not isinstance(at.value, Mapping):
         return {}
     gate = cast(dict[str, Mapping[str, object]], at.plain)
-    found.errors += [
-        UserError(f"{at}: {error.problem}", error.hint)
-        for error in check_gate(gate, [metric.label for metric in metrics], [arm.label for arm in arms])
-    ]
+    labels, names = [metric.label for metric in metrics], [arm.label for arm in arms]
+    found.errors.extend(UserError(f"{at}: {error.problem}", error.hint) for error in check_gate(gate, labels, names))
     return gate
 
 

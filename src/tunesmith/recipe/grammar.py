@@ -42,6 +42,7 @@ class Step:
     on: Where | None = None
     domain: str | None = None
     license: str | None = None
+    group: str | None = None  # the field of a source's rows that keeps them together
     sample: int | None = None  # of a review: how many rows people see
 
 

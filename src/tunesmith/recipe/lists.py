@@ -16,7 +16,7 @@ from tunesmith.recipe.parameters import check_parameters, options
 from tunesmith.recipe.yaml import At
 
 SHARED = ("as", "on", "keep", "weigh")  # parameters of every step that belong to the engine
-OF_SOURCES = ("domain", "license", "path")
+OF_SOURCES = ("domain", "license", "group", "path")
 LIMITS = frozenset(field.name for field in fields(Bound))
 
 
@@ -130,13 +130,14 @@ def _review(at: At, named: Named, found: Found) -> Step:
 
 
 def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
-    own = {name: item for name, item in at.items() if name != kind and name not in SHARED}
+    shared = [name for name in SHARED if kind in ("signal", "edit") or name != "on"]  # elsewhere `on` is no word of ours
+    own = {name: item for name, item in at.items() if name != kind and name not in shared}
     engine = {name: own.pop(name) for name in OF_SOURCES if kind == "source" and _belongs_to_engine(named, name, own)}
     feeds = {name: own.pop(name) for name in list(own) if kind == "pass" and _takes_rows(named, name)}
-    on = own.pop("on", None) or take(at, "on")
+    on = take(at, "on") if "on" in shared else None
     hidden = frozenset(name for name in options(named.load()) if _takes_rows(named, name))
     values, mistakes = check_parameters(named, own, at, engine=hidden)
-    found.errors += mistakes or _own_check(named, values, at)
+    found.errors.extend(mistakes or _own_check(named, values, at))
     label = found.text(take(at, "as"), default=named.label) or named.label
     parameters = {**values, **{name: parse_feed(str(item.value)) for name, item in feeds.items()}}
     if "path" in engine:
@@ -154,6 +155,7 @@ def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
         on=_on(on, found),
         domain=found.text(engine.get("domain"), default=None),
         license=found.text(engine.get("license"), default=None),
+        group=found.text(engine.get("group"), default=None),
     )
 
 

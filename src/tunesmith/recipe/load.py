@@ -32,7 +32,7 @@ def load_recipe(
     found = Found(path.resolve().parent)
     recipe = _parse(root, found, text)
     if not found.errors:
-        found.errors += check_order(recipe)
+        found.errors.extend(check_order(recipe))
     if found.errors:
         raise Mistakes(found.errors)
     rehearsal = {name: value for name, value in (("--rows", rows), ("--steps", steps)) if value is not None}

@@ -45,7 +45,7 @@ def _parse(
     named = Named("train", kind, str(found.folder))
     own = {name: item for name, item in at.items() if name != kind and name not in SHARED}
     values, mistakes = check_parameters(named, own, at)
-    found.errors += mistakes
+    found.errors.extend(mistakes)
     start = _start(at, found, base, above)
     step = TrainStep(
         named,

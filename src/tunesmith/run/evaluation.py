@@ -76,7 +76,9 @@ def run_evaluation(
         if evaluation.gate
     }
     folder = _write_verdict(context, evaluation, dataset, everyone, compared, verdicts)
-    return Evaluated(folder, compared, verdicts, answers, rows, targets, {c: checkpoints[c] for c in evaluation.candidates})
+    return Evaluated(
+        folder, compared, verdicts, answers, rows, targets, {c: checkpoints[c] for c in evaluation.candidates}
+    )
 
 
 def _test_rows(context: Context, evaluation: Evaluation, dataset: Dataset) -> list[Row]:
@@ -97,7 +99,9 @@ def _contenders(
     context: Context, evaluation: Evaluation, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]
 ) -> list[Contender]:
     candidates = [_local(name, checkpoints[name]) for name in evaluation.candidates]
-    arms = [_arm(context, arm, lists, checkpoints) for arm in evaluation.against if arm.label not in evaluation.candidates]
+    arms = [
+        _arm(context, arm, lists, checkpoints) for arm in evaluation.against if arm.label not in evaluation.candidates
+    ]
     return candidates + arms
 
 
@@ -131,7 +135,12 @@ def _arm(context: Context, arm: Arm, lists: Mapping[str, Dataset], checkpoints: 
         arm.label,
         "arm",
         getattr(arm.function.module(), "VERSION", 1),
-        {"name": arm.function.name, "code": arm.function.fingerprint(), "parameters": arm.parameters, "rows": str(feed)},
+        {
+            "name": arm.function.name,
+            "code": arm.function.fingerprint(),
+            "parameters": arm.parameters,
+            "rows": str(feed),
+        },
         {"rows": ref_of(lists[feed.name].folder)} if feed else {},
     ).ref
     return Contender(arm.label, key, lambda: _function_model(arm, arm.function, feed, lists))

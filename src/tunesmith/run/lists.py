@@ -108,7 +108,12 @@ def _stretch(
         columns = unify(out, len(pieces))
         if any(step.kind == "source" for step in steps):
             settle_ids(out, len(pieces))
-        facts = {"shards": len(pieces), "columns": columns, "stale": stale_signals(ops, columns), "sources": total.sources}
+        facts = {
+            "shards": len(pieces),
+            "columns": columns,
+            "stale": stale_signals(ops, columns),
+            "sources": total.sources,
+        }
         return Made(_counts(total), total.licenses, facts)
 
     return open_dataset(make(context, plan, work))
@@ -188,8 +193,7 @@ def _whole_stream(
             return Stream(rows, context.executor, scratch, context.recipe.seed, part)
 
         others = {name: stream(done[feed.name], feed.part) for name, feed in feeds.items()}
-        parameters = {**step.parameters, **others, **({"on": step.on} if step.on else {})}
-        measured = step.function.load()(stream(dataset, None), **parameters)
+        measured = step.function.load()(stream(dataset, None), **{**step.parameters, **others})
         columns = _write_layer(context, step, dataset, measured, out)  # type: ignore[arg-type]  # a pass yields tables
         shutil.rmtree(scratch)
         return Made({}, {}, {"columns": columns})
@@ -197,9 +201,7 @@ def _whole_stream(
     return open_dataset(make(context, plan, work, scratch=True))
 
 
-def _write_layer(
-    context: Context, step: Step, dataset: Dataset, measured: Iterator[pa.Table], out: Path
-) -> list[str]:
+def _write_layer(context: Context, step: Step, dataset: Dataset, measured: Iterator[pa.Table], out: Path) -> list[str]:
     """Write what a pass measured on the kept rows, aligned with all rows of the base."""
     columns: list[str] = []
     shards = range(dataset.shards)
@@ -241,7 +243,9 @@ def _verdicts(context: Context, name: str, steps: Sequence[Step], dataset: Datas
         return dataset
     _check_columns(steps, rules, dataset)
     rules = list(_pinned(context, name, rules, dataset))
-    given = [{**rule.bound.as_json(), "column": rule.column, "step": rule.step, "weight": rule.weight} for rule in rules]
+    given = [
+        {**rule.bound.as_json(), "column": rule.column, "step": rule.step, "weight": rule.weight} for rule in rules
+    ]
     plan = Plan(
         "dataset",
         name,
@@ -285,4 +289,6 @@ def _pinned(context: Context, name: str, rules: Sequence[Rule], dataset: Dataset
 
 
 def _limit(old: Bound, new: Bound, quantile: str) -> float:
-    return next(float(getattr(new, side)) for side in ("min", "max", "above", "below") if getattr(old, side) == quantile)
+    return next(
+        float(getattr(new, side)) for side in ("min", "max", "above", "below") if getattr(old, side) == quantile
+    )

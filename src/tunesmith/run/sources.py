@@ -32,9 +32,10 @@ def plan_source(context: Context, step: Step) -> tuple[list[SourcePiece], str]:
     rows = context.recipe.rows
     share = None if rows is None else max(1, -(-rows // max(1, len(pieces))))
     planned = [
-        SourcePiece(step.function, piece, parameters, step.label, step.domain, step.license, share) for piece in pieces
+        SourcePiece(step.function, piece, parameters, step.label, step.domain, step.license, step.group, share)
+        for piece in pieces
     ]
-    return planned, key_of([step.function.name, step.function.fingerprint(), step.domain, step.license, share, *prints])
+    return planned, key_of([step.function.name, step.function.fingerprint(), step.domain, step.license, step.group, share, *prints])
 
 
 def _files(step: Step, path: object, folder: Path) -> Iterator[File]:

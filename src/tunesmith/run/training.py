@@ -149,5 +149,3 @@ def _prepare(context: Context) -> None:
         raise UserError("training needs torch and transformers.", "pip install 'tunesmith[train]'") from None
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     torch.set_num_threads(_threads())
-
-

@@ -31,12 +31,15 @@ async def engine_answer(engine: Engine, asked: ChatRequest, request: Request) ->
 async def _unless_gone(answer: Future[Answer], request: Request) -> Answer | None:
     waiting = asyncio.wrap_future(answer)
     gone = asyncio.create_task(_gone(request))
+    gone.add_done_callback(lambda _: waiting.cancel())  # takes it out of the queue, unless it is being answered
     try:
-        await asyncio.wait([waiting, gone], return_when=asyncio.FIRST_COMPLETED)
-        return waiting.result() if waiting.done() else None
+        return await waiting
+    except asyncio.CancelledError:
+        if gone.done():
+            return None
+        raise
     finally:
         gone.cancel()
-        waiting.cancel()  # takes it out of the queue; does nothing once it is answered
 
 
 async def _gone(request: Request) -> None:

@@ -111,7 +111,7 @@ async def _chat_completions(serving: _Serving, request: Request) -> Response:
     served = _find(serving, asked.model)
     if asked.store and serving.store is None:
         raise Refusal("This server does not store answers; its operator can switch it on.", param="store")
-    check_fits(served, asked.chat, asked.sampling.max_tokens)
+    await asyncio.to_thread(check_fits, served, asked.chat, asked.sampling.max_tokens)
     answer = await engine_answer(serving.engines[asked.model], asked, request)
     if answer is None:
         return _no_content()

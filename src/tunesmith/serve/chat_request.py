@@ -98,10 +98,16 @@ def _refuse_unsupported(fields: Mapping[str, object]) -> None:
 
 
 def _sampling(fields: Mapping[str, object]) -> Sampling:
+    temperature = _number(fields, "temperature", low=0, high=2)
+    top_p = _number(fields, "top_p", low=0, high=1)
+    if temperature is None and top_p == 1:
+        top_p = None  # some clients send it always; it asks for nothing, so the model's own settings stand
+    if temperature is None and top_p is not None:
+        temperature = 1.0  # OpenAI's default: a model that is greedy of itself could not honour top_p
     return Sampling(
         max_tokens=_max_tokens(fields),
-        temperature=_number(fields, "temperature", low=0, high=2),
-        top_p=_number(fields, "top_p", low=0, high=1),
+        temperature=temperature,
+        top_p=top_p,
         stop=_stop(fields.get("stop")),
     )
 

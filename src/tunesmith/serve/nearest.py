@@ -1,4 +1,4 @@
-"""The training rows that look most like a question. Similarity only: it does not show why a model answered as it did."""
+"""The training rows that look most like a question. Similarity only: nothing here shows what caused an answer."""
 
 from __future__ import annotations
 
@@ -36,15 +36,17 @@ class Near:
 def nearest(rows: Iterable[Row], question: str, *, n: int = 5) -> list[Near]:
     """The n rows whose prompts are most similar to the question, nearest first; rows without a common word never.
 
+    Words of the question that no row has count against every row.
     Weights as in Salton and Buckley (1988), smoothed: (1 + ln tf) * (ln((1 + N) / (1 + df)) + 1), at length 1.
     """
     read = list(rows)
     scores = _cosines([row.prompt for row in read], question)
-    found = (Near(*row[:1], round(float(score), 6), *row[1:]) for row, score in zip(read, scores, strict=True) if score)
+    pairs = zip(read, scores, strict=True)
+    found = [Near(row.id, round(score, 6), row.prompt, row.target) for row, score in pairs if score > 0]
     return sorted(found, key=lambda near: (-near.similarity, near.id))[:n]
 
 
-def _cosines(texts: list[str], question: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _cosines(texts: list[str], question: str) -> list[float]:
     """The cosine of each text with the question, which stands as one more row below them."""
     vocabulary: dict[str, int] = {}
     rows = [[vocabulary.setdefault(token, len(vocabulary)) for token in _tokens(text)] for text in [*texts, question]]
@@ -59,7 +61,8 @@ def _cosines(texts: list[str], question: str) -> np.ndarray[tuple[int], np.dtype
     wanted[words[~of_texts]] = weights[~of_texts]
     lengths = np.sqrt(np.bincount(row_of, weights**2, minlength=len(rows)))
     dots = np.bincount(row_of, weights * wanted[words], minlength=len(rows))[:-1]
-    return dots / np.maximum(lengths[:-1] * lengths[-1], np.finfo(np.float64).tiny)
+    cosines = dots / np.maximum(lengths[:-1] * lengths[-1], np.finfo(np.float64).tiny)
+    return [float(cosine) for cosine in cosines]
 
 
 def _tokens(text: str) -> list[str]:

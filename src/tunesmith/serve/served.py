@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
 
 from tunesmith.models.base import Chat, Model
 from tunesmith.serve.wire import Refusal
+
+if TYPE_CHECKING:
+    from tunesmith.models.local import LocalModel
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,25 @@ class Served:
     run: str = ""
     context_tokens: int | None = None  # None: the model itself must say that a chat is too long
     count_tokens: Callable[[Chat], int] | None = None  # tokens of the rendered prompt
+
+
+def served_local(model: LocalModel, *, key: str, run: str = "") -> Served:
+    """A model folder as it is offered: its context is what its config says."""
+    from jinja2 import TemplateError
+
+    from tunesmith.models.chat import render
+
+    tokenizer = deepcopy(model.tokenizer)  # tokenizers may not be used from two threads, and the engine has the other
+    lock = Lock()
+
+    def count_tokens(chat: Chat) -> int:
+        try:
+            with lock:
+                return len(render(tokenizer, chat, answer=False).ids)
+        except TemplateError as error:  # such as roles that must alternate and do not
+            raise Refusal(f"The model's chat template refuses these messages: {error}", param="messages") from error
+
+    return Served(model, key, run, getattr(model.model.config, "max_position_embeddings", None), count_tokens)
 
 
 def check_fits(served: Served, chat: Chat, max_tokens: int | None) -> None:

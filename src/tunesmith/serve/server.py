@@ -35,10 +35,8 @@ def serve(
     with _listening(host, port) as listening:
         server = _server(make_app(), host)
         ready(_base_url(host, listening))
-        with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has shut down
-            server.run(sockets=[listening])
-    if not server.started:
-        raise UserError("the server did not start.", "The lines above say why.")
+        _run(server, listening)
+    _require_started(server)
 
 
 @contextmanager
@@ -46,7 +44,7 @@ def running(app: FastAPI, port: int = 0, *, host: str = "127.0.0.1") -> Iterator
     """The base URL of the app, served from a thread of this process until the block ends; port 0 picks a free one."""
     with _listening(host, port) as listening:
         server = _server(app, host)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="server", daemon=True)
+        thread = threading.Thread(target=_run, args=(server, listening), name="server", daemon=True)
         thread.start()
         try:
             _wait_until_started(server, thread)
@@ -62,6 +60,16 @@ def _wait_until_started(server: Server, thread: threading.Thread) -> None:
         if server.started or not thread.is_alive():
             break
         waited.wait(0.01)
+    _require_started(server)
+
+
+def _run(server: Server, listening: socket.socket) -> None:
+    """Run to the end. uvicorn leaves by SystemExit where it cannot start, and repeats a Ctrl-C after shutting down."""
+    with suppress(KeyboardInterrupt, SystemExit):
+        server.run(sockets=[listening])
+
+
+def _require_started(server: Server) -> None:
     if not server.started:
         raise RuntimeError("the server did not start; its log says why")
 
@@ -78,14 +86,14 @@ def _server(app: ASGIApp, host: str) -> Server:
 
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    if not 0 <= port <= 65_535:
+        raise UserError(f"{port} is not a port.", "Ports go from 1 to 65535; 0 picks a free one.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         # Listening at once, not only bound: two sockets may be bound to a port as long as neither listens.
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise _cannot_listen(error, host, port) from error
-    except OverflowError as error:
-        raise UserError(f"{port} is not a port.", "Ports go from 1 to 65535; 0 picks a free one.") from error
     with listening:
         yield listening
 

@@ -31,7 +31,8 @@ Limits = tuple[float, float] | None
 
 RESAMPLES = 2000
 TAIL = 0.025  # on either side of a 95 % interval
-DRAWS_AT_MOST = 2**24  # resamples x clusters; above it the normal limits agree with the bootstrap's, and cost nothing
+NORMAL = 1.959963984540054  # the normal distribution's quantile at 1 - TAIL
+DRAWS_AT_MOST = 2**23  # resamples x clusters; above it the normal limits agree with the bootstrap's, and cost nothing
 
 
 def mean(values: Values, *, groups: Groups | None = None, seed: int = 0, resamples: int = RESAMPLES) -> Number:
@@ -109,11 +110,12 @@ def _bootstrap(sums: Floats, counts: Floats, seed: int, resamples: int) -> tuple
     """The widened percentile limits of sum(sums) / sum(counts) over clusters drawn with replacement."""
     estimate = float(sums.sum() / counts.sum())
     if resamples * len(sums) > DRAWS_AT_MOST:
-        reach = _t_over_normal(counts) * 1.959963985 * _standard_error(sums, counts)
+        reach = _t_over_normal(counts) * NORMAL * _standard_error(sums, counts)
         return estimate - reach, estimate + reach
     drawn = _times_drawn(len(sums), resamples, seed)
     # einsum and not BLAS, whose sums depend on the number of threads: the same seed gives the same bytes
-    estimates = np.einsum("rc,c->r", drawn, sums) / np.einsum("rc,c->r", drawn, counts)
+    equal = (counts == counts[0]).all()  # then each resample has as many rows as the sample
+    estimates = np.einsum("rc,c->r", drawn, sums) / (counts.sum() if equal else np.einsum("rc,c->r", drawn, counts))
     low, high = np.quantile(estimates, [TAIL, 1 - TAIL])
     widened = _t_over_normal(counts)
     return estimate - widened * (estimate - float(low)), estimate + widened * (float(high) - estimate)
@@ -134,20 +136,21 @@ def _standard_error(sums: Floats, counts: Floats) -> float:
 
 def _t_over_normal(counts: Floats) -> float:
     """How much wider than the percentile bootstrap an interval over clusters of these sizes has to be."""
-    from scipy.special import ndtri, stdtrit
+    from scipy.special import stdtrit
 
     effective = counts.sum() ** 2 / (counts**2).sum()
     freedom = max(effective - 1, 1.0)
-    return float(stdtrit(freedom, 1 - TAIL) / ndtri(1 - TAIL) * np.sqrt(len(counts) / (len(counts) - 1)))
+    return float(stdtrit(freedom, 1 - TAIL) / NORMAL * np.sqrt(len(counts) / (len(counts) - 1)))
 
 
 def _wilson(values: Floats) -> Limits:
-    from scipy.stats import binomtest
-
+    """Wilson's score interval for a share (1927)."""
     if not len(values):
         return None
-    interval = binomtest(int(values.sum()), len(values)).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+    n, share = len(values), float(values.mean())
+    centre = (share + NORMAL**2 / (2 * n)) / (1 + NORMAL**2 / n)
+    reach = NORMAL * float(np.sqrt(share * (1 - share) / n + NORMAL**2 / (4 * n * n))) / (1 + NORMAL**2 / n)
+    return centre - reach, centre + reach
 
 
 def _bonett_price(differences: Floats) -> Limits:
@@ -157,7 +160,7 @@ def _bonett_price(differences: Floats) -> Limits:
     n = len(differences) + 2
     gained, lost = (np.sum(differences > 0) + 1) / n, (np.sum(differences < 0) + 1) / n
     centre = float(gained - lost)
-    reach = 1.959963985 * float(np.sqrt((gained + lost - centre**2) / n))
+    reach = NORMAL * float(np.sqrt((gained + lost - centre**2) / n))
     return centre - reach, centre + reach
 
 

@@ -27,11 +27,13 @@ def jackknife(
     if not len(rows):
         return Number(None, 0)
     value = statistic(rows)
+    if np.isnan(value):
+        return Number(None, len(rows))
     blocks = _blocks(rows, groups, seed)
     if len(blocks) < 2:
         return Number(value, len(rows))
-    without = np.array([statistic(np.setdiff1d(rows, block)) for block in blocks])
-    if (without == without[0]).all():
+    without = np.array([statistic(np.setdiff1d(rows, block, assume_unique=True)) for block in blocks])
+    if np.isnan(without).any() or (without == without[0]).all():
         return Number(value, len(rows))
     reach = _reach(value, without, len(rows) / np.array([len(block) for block in blocks]))
     return Number(value, len(rows), value - reach, value + reach)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tunesmith.models.chat import Tokens
 
 Index = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.float64]  # how often each row is drawn in an epoch
 T = TypeVar("T")
 Feed = Callable[[int], Iterator[T]]  # the batches from a given step on
 
@@ -51,9 +52,7 @@ def collate(rows: Sequence[Tokens], *, pad: int, device: str = "cpu", step: int 
     return Batch(there[0], there[1], there[2], step)
 
 
-def epoch_of_batches(
-    lengths: Index, *, size: int, weights: npt.NDArray[np.float64], seed: int, epoch: int
-) -> list[Index]:
+def epoch_of_batches(lengths: Index, *, size: int, weights: Weights, seed: int, epoch: int) -> list[Index]:
     """The batches of one epoch, as indices: shuffled, then sorted by length within windows of 50 batches."""
     rng = np.random.default_rng((seed, epoch))
     whole = np.floor(weights).astype(np.int64)
@@ -67,9 +66,7 @@ def epoch_of_batches(
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def feed_of(
-    make: Callable[[Index, int], T], lengths: Index, *, size: int, weights: npt.NDArray[np.float64], seed: int
-) -> Feed[T]:
+def feed_of(make: Callable[[Index, int], T], lengths: Index, *, size: int, weights: Weights, seed: int) -> Feed[T]:
     """An endless feed of `make(indices, step)` that can begin at any step, for an exact resume."""
 
     def feed(start: int) -> Iterator[T]:
@@ -84,7 +81,7 @@ def feed_of(
     return feed
 
 
-def weights_of(rows: Sequence[Any]) -> npt.NDArray[np.float64]:
+def weights_of(rows: Sequence[Any]) -> Weights:
     """How often each row is drawn in an epoch; 1 where a row does not say."""
     weights = np.array([1.0 if row.get("weight") is None else float(row["weight"]) for row in rows])
     if len(weights) and (weights.min() < 0 or weights.sum() <= 0):

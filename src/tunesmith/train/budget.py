@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.chat import Tokens
+from tunesmith.train.batches import Weights
 from tunesmith.train.job import Computed
 
 
@@ -44,7 +44,7 @@ def sft_rate(parameters: int, hidden: int, *, scratch: bool) -> Computed:
 
 
 def dpo_rate(parameters: int) -> Computed:
-    """Learning rate for preference tuning: 3e-5 at a million parameters, lower with size; ten times that loses meaning."""
+    """Learning rate for preference tuning: 3e-5 at a million parameters, less with size; tenfold loses meaning."""
     rate = min(3e-5, max(5e-7, 3e-5 * (1e6 / parameters) ** (1 / 3)))
     return Computed(rate, f"from {readable(parameters)} trained parameters, preference tuning")
 
@@ -58,7 +58,7 @@ def steps_of(
     steps: int | None,
     epochs: float | None,
     *,
-    weights: npt.NDArray[np.float64],
+    weights: Weights,
     size: int,
     usual: Computed,
     chosen: Chosen,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -10,28 +11,26 @@ import numpy as np
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.chat import Tokens, render_all
-from tunesmith.train.batches import Index, by_length, collate, feed_of, weights_of
-from tunesmith.train.budget import Chosen, answer_budget, dpo_rate, fingerprint_of, measurements, steps_of
-from tunesmith.train.device import Device, count_parameters, pick_device
-from tunesmith.train.folder import start_from, write_folder
+from tunesmith.train.batches import Index, Weights, by_length, collate, feed_of, weights_of
+from tunesmith.train.budget import answer_budget, dpo_rate, fingerprint_of, measurements, steps_of
+from tunesmith.train.folder import Start, start_from, write_folder
 from tunesmith.train.job import Computed, Job, Rows, Scratch, Trained
 from tunesmith.train.loop import Numbers, Settings, train
 from tunesmith.train.losses import answer_logps, dpo_loss
 from tunesmith.train.resume import load_state, save_state
-from tunesmith.train.sft import chat_of, lengths_of
+from tunesmith.train.sft import chat_of, lengths_of, trained
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rendered pairs, how often each is drawn, and the reference's log-probabilities [pairs, 2], chosen first."""
+    """Rendered pairs, and how often each is drawn."""
 
     chosen: list[Tokens]
     rejected: list[Tokens]
-    weights: np.ndarray[tuple[int], np.dtype[np.float64]]
+    weights: Weights
 
     def batch_rows(self, indices: Index) -> list[Tokens]:
         """The chosen rows, then the rejected ones."""
@@ -64,49 +63,48 @@ def dpo(
     """
     if isinstance(job.start, Scratch):
         raise UserError("Preference tuning cannot start from random weights.", "Put an sft step before it.")
-    device, chosen = pick_device(), Chosen(job.say)
-    tokenizer, model = start_from(job, device)
-    size, pad = count_parameters(model), cast("int", tokenizer.pad_token_id)
-    limit = max_length or model.config.max_position_embeddings
-    learnt = _rendered(job.train, tokenizer, limit, "train", job)
-    held_out = _rendered(job.validation, tokenizer, limit, "validation", job)
+    start = start_from(job)
+    limit = max_length or start.room
+    learnt = _rendered(job, job.train, start, limit, "train")
+    held_out = _rendered(job, job.validation, start, limit, "validation")
     usual = Computed(1.2, "usual for preference tuning")
-    budget = steps_of(steps, epochs, weights=learnt.weights, size=batch_size, usual=usual, chosen=chosen)
+    budget = steps_of(steps, epochs, weights=learnt.weights, size=batch_size, usual=usual, chosen=start.chosen)
     settings = Settings(
         steps=budget,
-        learning_rate=chosen.or_computed("learning_rate", learning_rate, dpo_rate(size)),
+        learning_rate=start.chosen.or_computed("learning_rate", learning_rate, dpo_rate(start.parameters)),
         weight_decay=weight_decay,
         warmup=0.1,
         seed=job.seed,
         validate_every=measurements(budget),
         patience=patience,
     )
-    job.say(f"dpo: {len(learnt.chosen):,} pairs, {size:,} parameters, {budget:,} steps of {batch_size} on {device}")
-    loss_of = PairLoss(model, pad, device, beta, anchor)
+    job.say(f"dpo: {len(learnt.chosen):,} pairs, {start.account}, {budget:,} steps of {batch_size}")
+    loss_of = PairLoss(start, beta, anchor)
     print_of = fingerprint_of([vars(settings), beta, anchor, batch_size], learnt.chosen + learnt.rejected)
     reference, held_reference = _references(loss_of, [learnt, held_out], job.resume / "reference", print_of)
     state = train(
-        model,
-        feed_of(lambda rows, _: rows, learnt.lengths, size=batch_size, weights=learnt.weights, seed=job.seed),
+        start.model,
+        feed_of(lambda indices, _: indices, learnt.lengths, size=batch_size, weights=learnt.weights, seed=job.seed),
         loss=lambda _, indices: loss_of(learnt, reference, indices),
         settings=settings,
-        validate=(lambda: loss_of.validation(held_out, held_reference)) if held_out.chosen else None,
+        validate=partial(loss_of.validation, held_out, held_reference) if held_out.chosen else None,
         resume=job.resume,
         fingerprint=print_of,
         say=job.say,
         progress=job.progress,
     )
-    write_folder(job.out, model, tokenizer, max_new_tokens=answer_budget(learnt.chosen), curve=state.curve)
-    return Trained(state.step, state.step * batch_size / learnt.weights.sum(), state.curve, chosen.as_dict(), size)
+    write_folder(job.out, start, max_new_tokens=answer_budget(learnt.chosen), curve=state.curve)
+    return trained(state, batch_size, learnt.weights, start)
 
 
-def _rendered(rows: Rows, tokenizer: PreTrainedTokenizerFast, limit: int, part: str, job: Job) -> Pairs:
-    sides = [
-        [_last_turn_only(tokens, prompt) for tokens, prompt in zip(whole, _prompts(rows, tokenizer), strict=True)]
-        for whole in (render_all(tokenizer, [chat_of(row, side) for row in rows]) for side in ("chosen", "rejected"))
+def _rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Pairs:
+    prompts = [len(prompt.ids) for prompt in render_all(start.tokenizer, map(chat_of, rows), answer=False)]
+    sides = [_side(rows, side, start, prompts) for side in ("chosen", "rejected")]
+    fit = [
+        i
+        for i, pair in enumerate(zip(*sides, strict=True))
+        if all(len(side.ids) <= limit and any(side.mask[1:]) for side in pair)
     ]
-    pairs = list(zip(*sides, strict=True))
-    fit = [i for i, pair in enumerate(pairs) if all(len(side.ids) <= limit and any(side.mask) for side in pair)]
     if len(fit) < len(rows):
         job.say(f"{part}: {len(rows) - len(fit):,} pairs longer than {limit} tokens or without an answer are left out")
     if part == "train" and not fit:
@@ -115,8 +113,9 @@ def _rendered(rows: Rows, tokenizer: PreTrainedTokenizerFast, limit: int, part: 
     return Pairs(chosen, rejected, weights_of([rows[i] for i in fit]))
 
 
-def _prompts(rows: Rows, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    return [len(tokens.ids) for tokens in render_all(tokenizer, [chat_of(row) for row in rows], answer=False)]
+def _side(rows: Rows, side: str, start: Start, prompts: list[int]) -> list[Tokens]:
+    whole = render_all(start.tokenizer, [chat_of(row, side) for row in rows])
+    return [_last_turn_only(tokens, prompt) for tokens, prompt in zip(whole, prompts, strict=True)]
 
 
 def _last_turn_only(tokens: Tokens, prompt: int) -> Tokens:
@@ -128,17 +127,15 @@ def _last_turn_only(tokens: Tokens, prompt: int) -> Tokens:
 class PairLoss:
     """The preference loss of a model over pairs."""
 
-    model: PreTrainedModel
-    pad: int
-    device: Device
+    start: Start
     beta: float
     anchor: float
 
     def logps(self, pairs: Pairs, indices: Index) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probabilities and token counts, the chosen answers first."""
-        batch = collate(pairs.batch_rows(indices), pad=self.pad, device=self.device.name)
-        with self.device.autocast():
-            return answer_logps(self.model, batch)
+        batch = collate(pairs.batch_rows(indices), pad=self.start.pad, device=self.start.device.name)
+        with self.start.device.autocast():
+            return answer_logps(self.start.model, batch)
 
     def __call__(
         self, pairs: Pairs, reference_N2: torch.Tensor, indices: Index
@@ -153,11 +150,11 @@ class PairLoss:
         import torch
 
         found = torch.zeros(len(pairs.chosen), 2)
-        self.model.eval()
+        self.start.model.eval()
         with torch.no_grad():
             for indices in by_length(pairs.lengths, 64):
                 found[indices] = self.logps(pairs, indices)[0].reshape(2, -1).T.cpu()
-        self.model.train()
+        self.start.model.train()
         return found
 
     def validation(self, pairs: Pairs, reference_N2: torch.Tensor) -> Numbers:
@@ -165,13 +162,13 @@ class PairLoss:
         import torch
 
         sums: Numbers = {}
-        self.model.eval()
+        self.start.model.eval()
         with torch.no_grad():
             for indices in by_length(pairs.lengths, 64):
                 loss, shown = self(pairs, reference_N2, indices)
                 for name, number in {"loss": loss, **shown}.items():
                     sums[name] = sums.get(name, 0.0) + number.item() * len(indices)
-        self.model.train()
+        self.start.model.train()
         return {f"validation_{name}": total / len(pairs.chosen) for name, total in sums.items()}
 
 

@@ -7,11 +7,13 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tunesmith.core.errors import UserError
-from tunesmith.train.device import Device, count_parameters
+from tunesmith.train.budget import Chosen
+from tunesmith.train.device import Device, count_parameters, pick_device
 from tunesmith.train.job import Job, Rows, Scratch
 from tunesmith.train.scratch import scratch_model, scratch_tokenizer
 
@@ -23,16 +25,43 @@ T = TypeVar("T")
 TURNS = ("messages", "chosen", "rejected")
 
 
-def start_from(job: Job, device: Device) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
-    """The tokenizer and the model a job begins with, on its device, ready to train."""
+@dataclass(frozen=True)
+class Start:
+    """What a training begins with: tokenizer, model on its device, and what was computed so far."""
+
+    tokenizer: PreTrainedTokenizerFast
+    model: PreTrainedModel
+    device: Device
+    chosen: Chosen
+    parameters: int
+
+    @property
+    def pad(self) -> int:
+        """The id that fills short rows; it is never learnt."""
+        return cast("int", self.tokenizer.pad_token_id)
+
+    @property
+    def account(self) -> str:
+        """What is trained, and where, for people."""
+        return f"{self.parameters:,} parameters on {self.device}"
+
+    @property
+    def room(self) -> int:
+        """Tokens the model can hold."""
+        return int(self.model.config.max_position_embeddings)
+
+
+def start_from(job: Job, device: Device | None = None) -> Start:
+    """Load or make the tokenizer and the model of a job, on its device, ready to train."""
+    device = device or pick_device()
     tokenizer, model = _scratch(job, job.start) if isinstance(job.start, Scratch) else _loaded(job.start)
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-        job.say("the tokenizer has no padding token of its own; padding is kept out of the loss by the mask")
-        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+        job.say("padding uses the stop token, as the tokenizer has none of its own; the mask keeps it out of the loss")
     model.set_attn_implementation(device.attention)
     model.to(device.name)
     model.train()
-    return tokenizer, model
+    return Start(tokenizer, model, device, Chosen(job.say), count_parameters(model))
 
 
 def _scratch(job: Job, start: Scratch) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
@@ -76,17 +105,11 @@ def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     return cast("PreTrainedTokenizerFast", tokenizer), cast("PreTrainedModel", model)
 
 
-def write_folder(
-    out: Path,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    *,
-    max_new_tokens: int,
-    curve: list[dict[str, float]],
-) -> None:
+def write_folder(out: Path, start: Start, *, max_new_tokens: int, curve: list[dict[str, float]]) -> None:
     """Fill `out`: config, safetensors, tokenizer with its chat template, decoding settings, and the curve."""
     from transformers import GenerationConfig
 
+    model, tokenizer = start.model, start.tokenizer
     out.mkdir(parents=True, exist_ok=True)
     model.config.use_cache = True
     model.generation_config = GenerationConfig(
@@ -131,6 +154,6 @@ def _quiet() -> Iterator[None]:
 
 def write_start(job: Job) -> int:
     """Fill `job.out` with the model a job begins with, untrained (the arm to compare with); returns its parameters."""
-    tokenizer, model = start_from(job, Device("cpu", bfloat16=False))
-    write_folder(job.out, model, tokenizer, max_new_tokens=64, curve=[])
-    return count_parameters(model)
+    start = start_from(job, Device("cpu", bfloat16=False))
+    write_folder(job.out, start, max_new_tokens=64, curve=[])
+    return start.parameters

@@ -26,6 +26,11 @@ def escaped(value: object) -> Html:
     return value if isinstance(value, Html) else Html(html.escape(visible(value)))
 
 
+def breakable(name: object) -> Html:
+    """A name that may break after its underscores, dots, slashes and hyphens, so that it fits a narrow column."""
+    return join(re.split(r"(?<=[_./:-])", visible(name)), Html("<wbr>"))
+
+
 def join(parts: Iterable[object], between: str = "") -> Html:
     """The parts one after another, each escaped unless it is `Html`."""
     return Html(escaped(between).join(escaped(part) for part in parts))
@@ -52,7 +57,12 @@ def table(
     head = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in header)))
     body = tag("tbody", *(table_row(row) for row in rows))
     whole = tag("table", tag("caption", caption), head, body, class_=class_)
-    return tag("div", whole, class_="scroll", role="region", tabindex=0, aria_label=caption)
+    return scrolling(caption, whole)
+
+
+def scrolling(label: str, content: object, *, class_: str = "") -> Html:
+    """Content that may be wider than the page: it scrolls inside itself, also by keyboard."""
+    return tag("div", content, class_=f"scroll {class_}".strip(), role="region", tabindex=0, aria_label=label)
 
 
 def table_row(cells: Iterable[object], *, class_: str | None = None) -> Html:

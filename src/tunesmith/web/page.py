@@ -41,7 +41,10 @@ def page(*, title: str, head: Html, sections: Sequence[Section], policy: str = S
     ]
     skip = tag("a", "Skip to the content", href="#content", class_="skip")
     body = tag("main", head, contents(sections), *(section.html() for section in sections), id="content")
-    foot = tag("footer", "Written by tunesmith. Every interval is a 95 % interval; n is the number of rows behind it.")
+    foot = tag(
+        "footer",
+        "Written by tunesmith. Intervals are 95 % intervals; n counts the rows, or groups, behind a number.",
+    )
     whole = tag("html", tag("head", join(meta, "\n")), tag("body", skip, body, foot), lang="en")
     return f"<!doctype html>\n{whole}\n"
 

@@ -8,6 +8,13 @@ from tunesmith.core.numbers import Number
 from tunesmith.web.read import amount, amounts, count
 
 VERDICTS = {"passed": "Passed", "failed": "Refused", "undecidable": "Undecided", "waiting": "Waiting"}
+STATES = {  # of a run: how it is called, and the verdict that its colour is like
+    "served": ("Served", "passed"),
+    "refused": ("Refused by the gate", "failed"),
+    "done": ("Done", "passed"),
+    "waiting": ("Waiting for people", "waiting"),
+    "failed": ("Failed half-way", "failed"),
+}
 RULES = {"min": "at least", "max": "at most", "above": "above", "below": "below"}
 
 

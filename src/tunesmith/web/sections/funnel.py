@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tunesmith.web.draw import stacked
-from tunesmith.web.html import Html, folded, join, table, tag
+from tunesmith.web.html import Html, breakable, folded, join, table, tag
 from tunesmith.web.page import Section, card
 from tunesmith.web.read import amounts, count, mapping, mappings, named
 from tunesmith.web.words import balance, grouped, missing, share
@@ -16,16 +16,21 @@ Fields = Mapping[str, object]
 
 def funnel(report: Fields) -> Section | None:
     """What came in, what each step dropped and why, and what was kept."""
-    lists = dict(named(report.get("lists"))) or {str(report.get("run", "")): mapping(report.get("records"))}
-    if not any(count(fields.get("in")) + count(fields.get("made")) for fields in lists.values()):
+    bodies = join(_list(name, fields) for name, fields in lists_of(report).items())
+    if not bodies:
         return None
-    bodies = join(_list(name, fields) for name, fields in lists.items())
     return Section(
         "data",
         "Data",
         bodies,
         "Every record that came in is counted once: kept, dropped with a reason, or quarantined.",
     )
+
+
+def lists_of(report: Fields) -> dict[str, Fields]:
+    """The lists of data that had any record; where lists were not kept apart, the whole run as one."""
+    lists = dict(named(report.get("lists"))) or {str(report.get("run", "")): mapping(report.get("records"))}
+    return {name: fields for name, fields in lists.items() if count(fields.get("in")) + count(fields.get("made"))}
 
 
 def _list(name: str, fields: Fields) -> Html:
@@ -55,14 +60,15 @@ def steps_of(fields: Fields) -> list[Fields]:
 
 def _by_size(steps: Sequence[Fields]) -> tuple[list[Fields], list[Fields]]:
     """The steps worth a row, in order, and those folded away because they dropped little or nothing."""
-    sizes = sorted((count(step.get("dropped")) for step in steps), reverse=True)
-    least = max(1, sizes[SHOWN - 1]) if len(sizes) > SHOWN else 1
-    large = [step for step in steps if count(step.get("dropped")) >= least or not _same(step)][: 2 * SHOWN]
+    if len(steps) <= SHOWN:
+        return list(steps), []
+    least = sorted(map(_size, steps), reverse=True)[SHOWN - 1]
+    large = [step for step in steps if _size(step) >= max(1, least)][:SHOWN]
     return large, [step for step in steps if step not in large]
 
 
-def _same(step: Fields) -> bool:
-    return count(step.get("in")) - count(step.get("dropped")) == count(step.get("kept"))
+def _size(step: Fields) -> int:
+    return count(step.get("dropped")) + _made(step)
 
 
 def _check(fields: Fields) -> Html:
@@ -73,36 +79,44 @@ def _check(fields: Fields) -> Html:
 
 
 def _first(fields: Fields, whole: int) -> Html:
-    made, came = count(fields.get("made")), count(fields.get("in"))
-    note = f"+ {grouped(made)} made" if made else "records read"
+    """What was read; records that no step says it made are counted here."""
+    came = count(fields.get("in"))
+    made = count(fields.get("made")) - sum(map(_made, mappings(fields.get("steps"))))
+    note = f"{grouped(came)} read + {grouped(made)} made" if made > 0 else "records read"
     aside = count(fields.get("quarantined"))
-    held = tag("span", f"{grouped(aside)} quarantined") if aside else ""
-    return _row(
-        "in", note, stacked([("kept", came), ("made", made)], whole), held, grouped(came + made), class_="total"
-    )
+    held = f" · {grouped(aside)} quarantined" if aside else ""
+    bar = stacked([("kept", came), ("made", made)], whole)
+    return _row("in", note + held, bar, "", grouped(came + max(0, made)), class_="total")
+
+
+def _made(step: Fields) -> int:
+    """Records that came out of a step and were not in it before."""
+    return max(0, count(step.get("kept")) + count(step.get("dropped")) - count(step.get("in")))
 
 
 def _step(step: Fields, whole: int) -> Html:
-    came, gone, left = (count(step.get(name)) for name in ("in", "dropped", "kept"))
-    made = max(0, left + gone - came)
+    gone, left, made = count(step.get("dropped")), count(step.get("kept")), _made(step)
     bar = stacked([("kept", left - made), ("made", made), ("dropped", gone)], whole)
-    lost = (
-        [f"−{grouped(gone)} ", tag("small", share(gone, came))] if gone else [f"+{grouped(made)} made" if made else "0"]
-    )
-    return _row(str(step.get("step", "")), str(step.get("why") or ""), bar, join(lost), grouped(left))
+    return _row(str(step.get("step", "")), str(step.get("why") or ""), bar, _change(step), grouped(left))
+
+
+def _change(step: Fields) -> Html:
+    gone, made = count(step.get("dropped")), _made(step)
+    parts = [tag("span", f"+{grouped(made)} made ", class_="plus")] if made else []
+    parts += [join([f"−{grouped(gone)} ", tag("small", share(gone, count(step.get("in")) + made))])] if gone else []
+    return join(parts or [tag("span", "0", class_="none")])
 
 
 def _last(fields: Fields, whole: int) -> Html:
     parts, kept = amounts(fields.get("parts")), count(fields.get("kept"))
     shades = [(f"kept part{index % 4}", size) for index, size in enumerate(parts.values())] or [("kept", kept)]
     note = " · ".join(f"{name} {grouped(size)}" for name, size in parts.items())
-    return _row(
-        "kept", note, stacked(shades, whole), tag("small", share(kept, whole), " of all"), grouped(kept), class_="total"
-    )
+    of_all = tag("small", share(kept, whole), title="of all records")
+    return _row("kept", note, stacked(shades, whole), of_all, grouped(kept), class_="total")
 
 
 def _row(name: str, why: str, bar: Html, lost: object, left: str, *, class_: str | None = None) -> Html:
-    heading = tag("th", name, tag("small", why) if why else "", scope="row")
+    heading = tag("th", breakable(name), tag("small", why) if why else "", scope="row")
     cells = (tag("td", bar, class_="bars"), tag("td", lost, class_="n lost"), tag("td", left, class_="n"))
     return tag("tr", heading, *cells, class_=class_)
 
@@ -113,7 +127,7 @@ def _rest(steps: Sequence[Fields]) -> Html:
     gone = sum(count(step.get("dropped")) for step in steps)
     names = (f"{step.get('step', '')} {step.get('why') or ''}".strip() for step in steps)
     rows = zip(names, (grouped(count(step.get("dropped"))) for step in steps), strict=True)
-    summary = f"{len(steps)} more steps, {grouped(gone)} records dropped"
+    summary = f"{len(steps)} smaller steps dropped {grouped(gone)} records together"
     return folded(summary, table("Steps with few or no dropped records", ("step", "dropped"), rows, class_="counts"))
 
 
@@ -125,7 +139,7 @@ def _reasons(fields: Fields) -> Html:
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     rows = _shares(ordered, whole)
     return folded(
-        f"All {len(reasons)} reasons",
+        f"All {len(reasons)} reasons in a table",
         table("Why records were dropped", ("reason", "records", "share"), rows, class_="counts"),
     )
 

@@ -5,43 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tunesmith.web.draw import stacked
-from tunesmith.web.html import Html, folded, join, table, tag
+from tunesmith.web.html import Html, breakable, folded, join, table, tag
 from tunesmith.web.page import Section, card
 from tunesmith.web.read import amounts, mapping, named
 from tunesmith.web.words import duration, grouped, share
 
 SHOWN = 8
-TITLES = {"sources": "Sources", "licenses": "Licences", "domains": "Domains", "parts": "Parts"}
+TITLES = {"sources": ("Sources", "source"), "licenses": ("Licences", "licence"), "domains": ("Domains", "domain")}
 Fields = Mapping[str, object]
 
 
 def origins(report: Fields) -> Section | None:
-    """Sources, licences, domains and parts of every list."""
+    """Sources, licences and domains of what each list kept."""
     lists = list(named(report.get("lists")))
     cards = [
-        counted(f"{title} of {name}" if len(lists) > 1 else title, amounts(fields.get(key)))
-        for name, fields in lists for key, title in TITLES.items() if amounts(fields.get(key))
-    ]  # fmt: skip
-    return Section("origins", "Sources and licences", tag("div", *cards, class_="figures")) if cards else None
+        counted(f"{title} of {name}" if len(lists) > 1 else title, one, amounts(fields.get(key)))
+        for name, fields in lists
+        for key, (title, one) in TITLES.items()
+        if amounts(fields.get(key))
+    ]
+    return Section("origins", "Sources and licences", tag("div", *cards, class_="pile")) if cards else None
 
 
-def counted(title: str, counts: Mapping[str, float]) -> Html:
-    """A card of names with their counts, the largest first, the long tail folded away."""
+def counted(title: str, one: str, counts: Mapping[str, float]) -> Html:
+    """A card of names with their counts, the largest first, the long tail folded away; `one` is what a name names."""
     whole = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rows = [(name, _bar(amount, ordered[0][1]), grouped(amount), share(amount, whole)) for name, amount in ordered]
-    header = (title.lower(), "", "records", "share")
-    rest = (
-        folded(f"{len(rows) - SHOWN} more", table(f"{title}, continued", header, rows[SHOWN:], class_="counts"))
-        if rows[SHOWN:]
-        else ""
-    )
-    caption = f"{title} · n {grouped(whole)}"
-    return card(table(caption, header, rows[:SHOWN], class_="counts"), rest)
+    rows = [(breakable(name), _bar(size, whole), grouped(size), share(size, whole)) for name, size in ordered]
+    header = (one, "", "records", "share")
+    rest = table(f"{title}, continued", header, rows[SHOWN:], class_="counts")
+    more = folded(f"{len(rows) - SHOWN} more", rest) if rows[SHOWN:] else ""
+    return card(table(f"{title} · n {grouped(whole)}", header, rows[:SHOWN], class_="counts"), more)
 
 
-def _bar(amount: float, largest: float) -> Html:
-    return stacked([("kept", amount)], largest)
+def _bar(size: float, whole: float) -> Html:
+    return stacked([("kept", size)], whole)
 
 
 def ledger(report: Fields) -> Section | None:
@@ -55,7 +53,7 @@ def _seconds(report: Fields) -> Html:
     if not seconds:
         return Html("")
     longest = max(seconds.values()) or 1.0
-    rows = ((name, _bar(spent, longest), duration(spent)) for name, spent in seconds.items())
+    rows = ((breakable(name), _bar(spent, longest), duration(spent)) for name, spent in seconds.items())
     return card(
         table(
             f"Time · {duration(sum(seconds.values()))} in {len(seconds)} steps",
@@ -70,7 +68,7 @@ def _artifacts(report: Fields) -> Html:
     artifacts = mapping(report.get("artifacts"))
     if not artifacts:
         return Html("")
-    rows = ((str(name), tag("code", str(path))) for name, path in artifacts.items())
+    rows = ((breakable(name), tag("code", str(path))) for name, path in artifacts.items())
     return card(
         table("Artifacts in the workspace", ("name", "folder"), rows),
         tag("p", "Each folder has a manifest that names its inputs, settings and hashes.", class_="lead"),

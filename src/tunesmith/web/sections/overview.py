@@ -7,12 +7,7 @@ from collections.abc import Iterator, Mapping
 from tunesmith.web.html import Html, join, tag
 from tunesmith.web.page import pill
 from tunesmith.web.read import amounts, count, mapping, named, sequence
-from tunesmith.web.words import VERDICTS, dropped, duration, grouped, share
-
-STATES = {
-    "served": ("Served", "passed"), "refused": ("Refused by the gate", "failed"), "done": ("Done", "passed"),
-    "waiting": ("Waiting for people", "waiting"), "failed": ("Failed half-way", "failed"),
-}  # fmt: skip
+from tunesmith.web.words import STATES, VERDICTS, dropped, duration, grouped, share
 
 Fields = Mapping[str, object]
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tunesmith.core.numbers import Number
 from tunesmith.web.draw import Scale, scale_of, whisker
-from tunesmith.web.html import Html, join, tag
+from tunesmith.web.html import Html, breakable, join, scrolling, tag
 from tunesmith.web.page import Section, pill
 from tunesmith.web.read import amount, arms_first, mapping, mappings, named, number, score_key
+from tunesmith.web.sections.comparisons import comparisons
 from tunesmith.web.words import VERDICTS, decimal, digits, grouped, interval
 
 Fields = Mapping[str, object]
-Row = tuple[str, str]  # arm and slice
 Scores = Mapping[tuple[str, str, str], Number]  # by arm, metric and slice
+CAPTION = "Every arm on every metric"
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the cells of one metric share, so that they can be compared by eye."""
+
+    metric: str
+    n: int | None  # None where the arms were measured on different numbers of rows
+    places: int
+    scale: Scale
+    bounds: Sequence[float]
 
 
 def scores(report: Fields) -> Section | None:
@@ -21,133 +34,64 @@ def scores(report: Fields) -> Section | None:
     measured = {score_key(str(key)): number(fields) for key, fields in named(report.get("numbers"))}
     if not measured:
         return None
-    metrics = list(dict.fromkeys(metric for _, metric, _ in measured))
-    slices = sorted({part for _, _, part in measured})  # the whole, "", comes first
-    rows = [
-        (arm, part)
-        for arm in arms_first(report)
-        for part in slices
-        if any((arm, name, part) in measured for name in metrics)
-    ]
-    body = join([_table(report, measured, metrics, rows), comparisons(report)])
-    return Section(
-        "numbers",
-        "Numbers",
-        body,
-        "All rows are printed, also those that beat ours. Whiskers are 95 % intervals, dashed lines the gate's bounds.",
-    )
+    columns = [_column(report, metric, measured) for metric in dict.fromkeys(metric for _, metric, _ in measured)]
+    lead = "All rows are printed, also those that beat ours. Whiskers are 95 % intervals, dashed lines are bounds."
+    return Section("numbers", "Numbers", join([_table(report, measured, columns), comparisons(report)]), lead)
 
 
-def _table(report: Fields, measured: Scores, metrics: Sequence[str], rows: Sequence[Row]) -> Html:
-    columns = {
-        metric: [measured[arm, metric, part] for arm, part in rows if (arm, metric, part) in measured]
-        for metric in metrics
-    }
-    head = tag("tr", tag("th", "arm", scope="col"), *(_column(metric, column) for metric, column in columns.items()))
-    lines = (_row(report, row, measured, columns) for row in rows)
-    whole = tag(
-        "table",
-        tag("caption", "Every arm on every metric", class_="hidden"),
-        tag("thead", head),
-        tag("tbody", *lines),
-        class_="scores",
-    )
-    return tag("div", whole, class_="scroll card", role="region", tabindex=0, aria_label="Every arm on every metric")
-
-
-def _column(metric: str, column: Sequence[Number]) -> Html:
-    return tag("th", metric, tag("small", _same_n(column)), scope="col")
-
-
-def _same_n(column: Sequence[Number]) -> str:
-    sizes = {value.n for value in column}
-    return f"n {grouped(sizes.pop())}" if len(sizes) == 1 else ""
-
-
-def _row(report: Fields, row: Row, measured: Scores, columns: Mapping[str, Sequence[Number]]) -> Html:
-    arm, part = row
-    cells = (
-        _cell(measured.get((arm, metric, part)), column, gate_bounds(report, metric))
-        for metric, column in columns.items()
-    )
-    return tag("tr", tag("th", *_name(report, row), scope="row"), *cells, class_="slice" if part else None)
-
-
-def _name(report: Fields, row: Row) -> list[Html]:
-    arm, part = row
-    if part:
-        return [tag("span", f"{arm} "), tag("small", f"only {part}")]
-    state = str(mapping(mapping(report.get("gate")).get(arm)).get("state", ""))
-    chip = pill(VERDICTS[state].lower(), state) if state in VERDICTS else Html("")
-    return [tag("span", arm, " "), chip or tag("small", str(mapping(report.get("arms")).get(arm, "")))]
-
-
-def _cell(value: Number | None, column: Sequence[Number], bounds: Sequence[float]) -> Html:
-    if value is None:
-        return tag("td", tag("small", "–"))
-    edges = [edge for each in column for edge in (each.value, each.low, each.high)]
-    places, scale = digits(edges), _scale(edges, bounds)
-    n = "" if _same_n(column) else f" n {grouped(value.n)}"
-    return tag(
-        "td",
-        tag("b", decimal(value.value, places)),
-        whisker(value, scale, bounds=bounds),
-        tag("small", f"{interval(value, places)}{n}"),
-    )
-
-
-def _scale(edges: Sequence[float | None], bounds: Sequence[float]) -> Scale:
-    return scale_of([*edges, *bounds], pad=0.06)
+def _column(report: Fields, metric: str, measured: Scores) -> Column:
+    found = {key: value for key, value in measured.items() if key[1] == metric}
+    edges = [edge for value in found.values() for edge in (value.value, value.low, value.high)]
+    sizes = {value.n for (_, _, part), value in found.items() if not part}
+    bounds = gate_bounds(report, metric)
+    n = sizes.pop() if len(sizes) == 1 else None
+    return Column(metric, n, digits(edges), scale_of([*edges, *bounds], pad=0.06), bounds)
 
 
 def gate_bounds(report: Fields, metric: str) -> list[float]:
     """The limits that the gate sets on the value of a metric itself, sorted."""
     checks = (check for _, fields in named(report.get("gate")) for check in mappings(fields.get("checks")))
-    found = {
-        amount(check.get("bound"))
-        for check in checks
-        if check.get("metric") == metric and check.get("rule") in ("min", "max", "above", "below")
-    }
-    return sorted(bound for bound in found if bound is not None)
+    mine = (check for check in checks if check.get("metric") == metric and check.get("rule") in ("min", "max"))
+    return sorted({bound for bound in (amount(check.get("bound")) for check in mine) if bound is not None})
 
 
-def comparisons(report: Fields) -> Html:
-    """The paired differences between candidates and what they are held against."""
-    given = mappings(report.get("comparisons"))
-    if not given:
-        return Html("")
-    differences: dict[str, list[float | None]] = {}
-    for each in given:
-        found = number(each.get("difference"))
-        differences.setdefault(str(each.get("metric")), [0.0]).extend((found.value, found.low, found.high))
-    head = ("metric", "difference", "worse  ·  better or longer")
-    rows = (_comparison(each, scale_of(differences[str(each.get("metric"))])) for each in given)
-    caption = tag(
-        "caption",
-        tag("b", "Paired differences"),
-        " on the same rows; an interval that crosses the dashed line at zero shows no difference.",
-    )
-    whole = tag(
-        "table",
-        caption,
-        tag("thead", tag("tr", *(tag("th", text, scope="col") for text in head))),
-        tag("tbody", *rows),
-        class_="checks",
-    )
-    return tag("div", whole, class_="scroll card", role="region", tabindex=0, aria_label="Paired differences")
+def _table(report: Fields, measured: Scores, columns: Sequence[Column]) -> Html:
+    slices = sorted({part for _, _, part in measured})  # the whole, "", comes first
+    rows = [(arm, part) for arm in arms_first(report) for part in slices]
+    lines = [_row(report, arm, part, measured, columns) for arm, part in rows if _has(measured, arm, part)]
+    head = tag("tr", tag("th", "arm", scope="col"), *map(_head, columns))
+    caption = tag("caption", CAPTION, class_="hidden")
+    whole = tag("table", caption, tag("thead", head), tag("tbody", *lines), class_="scores")
+    return scrolling(CAPTION, whole, class_="card")
 
 
-def _comparison(each: Fields, scale: Scale) -> Html:
-    difference = number(each.get("difference"))
-    places = digits([difference.value, difference.low, difference.high])
-    sign = "+" if (difference.value or 0) > 0 else ""
-    by = f", by {each['by']}" if each.get("by") else ""
-    who = tag("small", f"{each.get('candidate')} against {each.get('against')}")
-    limits = tag("small", f"{interval(difference, places)} n {grouped(difference.n)}{by}")
-    value = tag("td", tag("b", f"{sign}{decimal(difference.value, places)}"), limits, class_="n")
-    return tag(
-        "tr",
-        tag("th", tag("b", str(each.get("metric"))), who, scope="row"),
-        value,
-        tag("td", whisker(difference, scale, bounds=[0.0])),
-    )
+def _has(measured: Scores, arm: str, part: str) -> bool:
+    return any((arm, part) == (key[0], key[2]) for key in measured)
+
+
+def _head(column: Column) -> Html:
+    size = "" if column.n is None else f"n {grouped(column.n)}"
+    return tag("th", breakable(column.metric), tag("small", size), scope="col")
+
+
+def _row(report: Fields, arm: str, part: str, measured: Scores, columns: Sequence[Column]) -> Html:
+    cells = (_cell(measured.get((arm, column.metric, part)), column) for column in columns)
+    heading = tag("th", *_name(report, arm, part), scope="row")
+    return tag("tr", heading, *cells, class_="slice" if part else None)
+
+
+def _name(report: Fields, arm: str, part: str) -> list[Html]:
+    if part:
+        return [tag("span", breakable(arm), " "), tag("small", "@", breakable(part))]
+    state = str(mapping(mapping(report.get("gate")).get(arm)).get("state", ""))
+    role = tag("small", str(mapping(report.get("arms")).get(arm, "")))
+    return [tag("span", breakable(arm), " "), pill(VERDICTS[state].lower(), state) if state in VERDICTS else role]
+
+
+def _cell(value: Number | None, column: Column) -> Html:
+    if value is None:
+        return tag("td", tag("small", "–"))
+    size = "" if value.n == column.n else tag("small", f"n {grouped(value.n)}")
+    drawing = whisker(value, column.scale, bounds=column.bounds)
+    limits = tag("small", interval(value, column.places))
+    return tag("td", tag("b", decimal(value.value, column.places)), drawing, limits, size)

@@ -1,0 +1,189 @@
+"""The command line: one function a verb. Nothing heavy is imported until a verb needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help='From raw text to a fine-tuned language model in production, or to a reasoned "don\'t fine-tune".',
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+data = typer.Typer(help="Look at data, take it out.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
+
+RecipePath = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
+Workspace = Annotated[Path, typer.Option(help="Where everything a run makes is kept.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a parameter of the recipe.")
+]
+Rows = Annotated[int | None, typer.Option(min=1, help="A rehearsal: read so many rows of each source.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="A rehearsal: take so many steps in each training.")]
+Run = Annotated[str | None, typer.Option(help="The run, by name; the newest without it.")]
+HERE = Path("workspace")
+
+
+@app.command()
+def demo(workspace: Workspace = HERE) -> None:
+    """Run the quickstart: tune a small model here, put it before the gate, serve it, ask it."""
+    from tunesmith.web.demo import run_demo
+
+    run_demo(workspace)
+
+
+@app.command()
+def new(path: Annotated[Path, typer.Argument(help="The recipe to write.")] = Path("recipe.yaml")) -> None:
+    """Write a recipe to start from."""
+    from tunesmith.core.errors import UserError
+    from tunesmith.recipe.starter import STARTER
+
+    if path.exists():
+        raise UserError(f"{path} exists.", "Name another file.")
+    path.write_text(STARTER, "utf-8")
+    typer.echo(f"Wrote {path}. Check it with: tunesmith check {path}")
+
+
+@app.command()
+def check(recipe: RecipePath, set_: Sets = None) -> None:
+    """Check a recipe: every mistake with its line and a remedy, before any work starts."""
+    from tunesmith.recipe import load_recipe
+    from tunesmith.recipe.sets import parse_sets
+
+    found = load_recipe(recipe, sets=parse_sets(set_ or []))
+    lists = ", ".join(f"{name} ({len(items.steps)} steps)" for name, items in found.data.items())
+    typer.echo(f"{recipe}: no mistakes. Data: {lists or 'none'}. Train: {len(found.train)} steps.")
+
+
+@app.command()
+def run(
+    recipe: RecipePath,
+    workspace: Workspace = HERE,
+    set_: Sets = None,
+    rows: Rows = None,
+    steps: Steps = None,
+    mark: Annotated[bool, typer.Option("--mark", help="Measure, and drop nothing.")] = False,
+    remeasure: Annotated[bool, typer.Option("--remeasure", help="Measure pinned quantiles anew.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores without it.")] = None,
+) -> None:
+    """Run a recipe: what is done is skipped, what was interrupted goes on."""
+    from tunesmith.recipe import load_recipe
+    from tunesmith.recipe.sets import parse_sets
+    from tunesmith.web.show import run_and_show
+
+    loaded = load_recipe(recipe, sets=parse_sets(set_ or []), rows=rows, steps=steps)
+    run_and_show(loaded, workspace, workers=workers, mark=mark, remeasure=remeasure)
+
+
+@app.command()
+def show(run: Run = None, workspace: Workspace = HERE) -> None:
+    """Show the report of a run again."""
+    from tunesmith.web.show import show_again
+
+    show_again(workspace, run)
+
+
+@app.command()
+def why(
+    id: Annotated[str, typer.Argument(help="The id of a record, or of an answer (chatcmpl-...).")],
+    workspace: Workspace = HERE,
+) -> None:
+    """Tell the story of a record or of an answer: where it came from, what was decided, and which models saw it."""
+    from tunesmith.run.why import why as tell
+
+    typer.echo(tell(workspace, id))
+
+
+@app.command()
+def serve(
+    run: Run = None,
+    workspace: Workspace = HERE,
+    model: Annotated[str | None, typer.Option(help="The checkpoint; the first that passed without it.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
+    store: Annotated[bool | None, typer.Option(help="Keep requests and answers in the workspace.")] = None,
+) -> None:
+    """Serve the model that passed the gate, behind the OpenAI API."""
+    from tunesmith.web.serving import serve_run
+
+    serve_run(workspace, run, model=model, host=host, port=port, store=store)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    url: Annotated[str, typer.Option(help="The server's address.")] = "http://127.0.0.1:8000/v1",
+    model: Annotated[str | None, typer.Option(help="The model; the only one served without it.")] = None,
+    system: Annotated[str | None, typer.Option(help="A system message.")] = None,
+) -> None:
+    """Ask a served model one question."""
+    from tunesmith.serve.ask import ask as ask_server
+
+    asked = ask_server(url, model, question, system=system)
+    typer.echo(asked.answer)
+    typer.echo(f"(id {asked.id}; its story: tunesmith why {asked.id})", err=True)
+
+
+@app.command(name="list")
+def list_names(
+    kind: Annotated[str | None, typer.Argument(help="source, signal, edit, pass, make, ...")] = None,
+) -> None:
+    """List what a recipe can name: sources, signals, edits, passes, makers, trainers, metrics, arms."""
+    from tunesmith.core.errors import UserError
+    from tunesmith.core.registry import KINDS, help_of, names, near
+
+    aliases = {**{f"{known}s": known for known in KINDS}, "passes": "pass", "makers": "make", "trainers": "train"}
+    wanted = aliases.get(kind or "", kind)
+    if wanted is not None and wanted not in KINDS:
+        raise UserError(f"there is no kind {wanted!r}.", near(wanted, list(KINDS)))
+    for one in [wanted] if wanted else list(KINDS):
+        typer.echo(f"{one}:")
+        for name in names(one):
+            typer.echo(f"  {name:<14} {help_of(one, name)}")
+
+
+@data.command()
+def export(
+    name: Annotated[str, typer.Argument(metavar="RUN[.LIST[.PART]]", help="What to take out.")],
+    to: Annotated[Path, typer.Option(help="The file to write, .jsonl or .parquet.")],
+    workspace: Workspace = HERE,
+    dropped: Annotated[bool, typer.Option("--dropped", help="What was dropped, with step and why.")] = False,
+) -> None:
+    """Write what a list keeps, with its signals, to one file."""
+    from tunesmith.run.export import export as write
+    from tunesmith.web.show import read_report
+
+    run_name, _, rest = name.partition(".")
+    report = read_report(workspace, run_name)
+    rows = write(workspace, report, rest, to, dropped=dropped)
+    typer.echo(f"{to}: {rows:,} rows.")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is a sentence and exit code 2, an open review exit code 3."""
+    from tunesmith.core.errors import UserError, Waiting
+
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        app()
+    except UserError as error:
+        typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
+        typer.echo(str(error), err=True)
+        sys.exit(2)
+    except Waiting as waiting:
+        typer.echo(f"Waiting: {waiting.what}\n  {waiting.command}", err=True)
+        sys.exit(3)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Run the same command again: it goes on where it stopped.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

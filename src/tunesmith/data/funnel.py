@@ -1,0 +1,146 @@
+"""Where the records of a list went: read off its artifacts, and checked so that none can vanish."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tunesmith.core.artifact import Manifest, read_manifest
+from tunesmith.core.record import SIGNAL
+from tunesmith.data.dataset import Dataset, below, open_dataset, shard_path
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """The records of one list: in + made = kept + dropped + quarantined."""
+
+    read: int
+    made: int
+    kept: int
+    dropped: Mapping[str, int]  # reason -> records
+    quarantined: int
+
+    def as_json(self) -> dict[str, object]:
+        """The counts as they stand in report.json."""
+        return {
+            "in": self.read,
+            "made": self.made,
+            "kept": self.kept,
+            "dropped": dict(self.dropped),
+            "quarantined": self.quarantined,
+        }
+
+    def __add__(self, other: Funnel) -> Funnel:
+        return Funnel(
+            self.read + other.read,
+            self.made + other.made,
+            self.kept + other.kept,
+            dict(Counter(self.dropped) + Counter(other.dropped)),
+            self.quarantined + other.quarantined,
+        )
+
+
+NOTHING = Funnel(0, 0, 0, {}, 0)
+
+
+def chain(dataset: Dataset) -> list[Dataset]:
+    """This dataset and those of the same list that it was made from, first to last."""
+    found = [dataset]
+    while (feed := below(found[0].folder)) is not None and feed.parent.name == dataset.folder.parent.name:
+        found.insert(0, open_dataset(feed))
+    return found
+
+
+def manifests(dataset: Dataset) -> list[Manifest]:
+    """The manifests of a list's artifacts, first to last."""
+    return [read_manifest(layer) for link in chain(dataset) for layer in link.layers]
+
+
+def funnel(dataset: Dataset) -> Funnel:
+    """The counts of a list; raises AssertionError if a record is unaccounted for."""
+    steps = manifests(dataset)
+    dropped: Counter[str] = Counter()
+    for step in steps:
+        dropped.update(cast(Mapping[str, int], step.counts.get("dropped", {})))
+    total = Funnel(
+        _int(steps[0], "in"),
+        sum(_int(step, "made") for step in steps),
+        dataset.count(),
+        dict(dropped),
+        sum(_int(step, "quarantined") for step in steps),
+    )
+    gone = total.read + total.made - total.kept - dropped.total() - total.quarantined
+    assert gone == 0, f"{dataset.folder}: {gone} records are unaccounted for: {total}"
+    return total
+
+
+def _int(manifest: Manifest, name: str) -> int:
+    return int(cast(int, manifest.counts.get(name, 0)))
+
+
+def steps_of(dataset: Dataset) -> list[dict[str, object]]:
+    """The funnel step by step: what went in, what was dropped and why, what stayed."""
+    steps: list[dict[str, object]] = []
+    left = 0
+    for manifest in manifests(dataset):
+        if manifest.step == "stretch":
+            before = _int(manifest, "in") or left
+            left = before + _int(manifest, "made")
+            steps += [_step(manifest, "read", before, 0, left, "")] if not steps else []
+            steps += (
+                [_step(manifest, "quarantine", left, q, left - q, "")] if (q := _int(manifest, "quarantined")) else []
+            )
+            left -= _int(manifest, "quarantined")
+        for reason, count in cast(Mapping[str, int], manifest.counts.get("dropped", {})).items():
+            name, _, why = reason.partition(": ")
+            steps.append(_step(manifest, name, left, count, left - count, why))
+            left -= count
+    return steps
+
+
+def _step(manifest: Manifest, name: str, before: int, dropped: int, kept: int, why: str) -> dict[str, object]:
+    return {"step": name, "in": before, "dropped": dropped, "kept": kept, "why": why, "key": manifest.key}
+
+
+def dropped_rows(dataset: Dataset) -> Iterator[pa.Table]:
+    """Every dropped row of a list, whole, with step and why."""
+    for link in chain(dataset):
+        for shard in range(link.shards):
+            names = [name for name in link.columns if name != "kept"]
+            for extra in ("step", "why"):
+                if extra not in names:
+                    names.append(extra)
+            table = link.read(shard, [*names, "kept"], kept=False)
+            yield table.filter(pc.fill_null(pc.equal(table["kept"], False), False)).drop_columns(["kept"])
+            yield from _replaced(link, shard)
+
+
+def _replaced(link: Dataset, shard: int) -> Iterator[pa.Table]:
+    """The rows that a maker made others of: their ids, step and why."""
+    path = shard_path(link.layers[0], shard, "dropped")
+    if path.exists():
+        yield pq.read_table(path)
+
+
+def signal_columns(dataset: Dataset) -> list[str]:
+    """The numeric signals that were measured on a list, whatever layer holds them."""
+    return sorted(name for name in dataset.columns if name.startswith(SIGNAL))
+
+
+def find_row(datasets_folder: Path, row_id: str) -> Iterator[tuple[Dataset, Mapping[str, object]]]:
+    """Every finished dataset that holds a row of this id (or one that begins so), with the row and its verdict."""
+    for path in sorted(datasets_folder.glob("*/*/manifest.json")):
+        dataset = open_dataset(path.parent)
+        for shard in range(dataset.shards):
+            ids = dataset.read(shard, ["id"], kept=False)["id"]
+            hits = pc.indices_nonzero(pc.fill_null(pc.starts_with(ids.combine_chunks(), row_id), False)).to_pylist()
+            for hit in hits[:1]:
+                names = [*dataset.columns, *[name for name in ("step", "why", "kept") if name not in dataset.columns]]
+                yield dataset, dataset.read(shard, names, kept=False).slice(hit, 1).to_pylist()[0]

@@ -1,0 +1,108 @@
+"""What a run can show for the checklists, gathered from its artifacts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import cast
+
+from tunesmith.core.artifact import Manifest, read_manifest
+from tunesmith.core.registry import names
+from tunesmith.data.dataset import Dataset
+from tunesmith.data.funnel import manifests
+from tunesmith.evaluate.evidence import Evidence
+from tunesmith.recipe import Recipe
+from tunesmith.run.context import ref_of
+from tunesmith.run.evaluation import Evaluated
+
+
+def evidence_of(
+    recipe: Recipe,
+    lists: Mapping[str, Dataset],
+    checkpoints: Mapping[str, Path],
+    evaluated: Evaluated | None,
+    serving: str | None,
+) -> Evidence:
+    """The evidence of one run."""
+    trained = {step.name: read_manifest(checkpoints[step.name]).facts for step in recipe.train}
+    supervised = [facts for facts in trained.values() if facts.get("trainer") == "sft"]
+    rows = {step.data: _trained_rows(lists[step.data]) for step in recipe.train}
+    return Evidence(
+        sources={
+            name: cast(Mapping[str, int], manifests(dataset)[0].facts.get("sources", {}))
+            for name, dataset in lists.items()
+            if recipe.data[name].feed is None
+        },
+        steps={name: _steps(recipe, name, dataset) for name, dataset in lists.items()},
+        available=frozenset(name for kind in ("signal", "edit", "pass", "make") for name in names(kind)),
+        bounds=sum(len(step.keep) for data in recipe.data.values() for step in data.steps if step.kind == "signal"),
+        licenses=_sum(manifests(dataset)[0].licenses for name, dataset in lists.items() if not recipe.data[name].feed),
+        domains=_sum(_tally(lists[name], "domain") for name in rows),
+        parts=_sum(_parts(dataset) for name, dataset in lists.items() if not recipe.data[name].feed),
+        datasets={name: ref_of(dataset.folder) for name, dataset in lists.items()},
+        conversations=sum(rows.values()) if all("messages" in lists[name].columns for name in rows) else 0,
+        trained_rows=sum(rows.values()) if rows else None,
+        reviewed=_reviewed(lists),
+        scratch=recipe.train[0].start.startswith("scratch:") if recipe.train else None,
+        epochs=max((cast(float, facts["epochs"]) for facts in supervised), default=None),
+        validation_losses=_validation_losses(supervised),
+        metrics=[metric.label for metric in recipe.evaluate.metrics] if recipe.evaluate else [],
+        test_rows=len(evaluated.rows) if evaluated else 0,
+        compared_with_start=_compared_with_start(recipe, evaluated),
+        gates={name: verdict.state for name, verdict in evaluated.verdicts.items()} if evaluated else {},
+        served=serving,
+    )
+
+
+def _steps(recipe: Recipe, name: str, dataset: Dataset) -> dict[str, int]:
+    """Each data step of a list with the rows it dropped."""
+    dropped: Counter[str] = Counter()
+    for manifest in manifests(dataset):
+        for reason, count in cast(Mapping[str, int], manifest.counts.get("dropped", {})).items():
+            dropped[reason.partition(":")[0]] += count
+    return {step.function.name: dropped[step.label] for step in recipe.data[name].steps if step.kind != "source"}
+
+
+def _sum(tallies: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for tally in tallies:
+        total.update(tally)
+    return dict(total)
+
+
+def _tally(dataset: Dataset, column: str) -> dict[str, int]:
+    if column not in dataset.columns:
+        return {}
+    return dict(Counter(str(v) for t in dataset.tables([column]) for v in t[column].to_pylist() if v is not None))
+
+
+def _parts(dataset: Dataset) -> dict[str, int]:
+    return _tally(dataset, "part")
+
+
+def _trained_rows(dataset: Dataset) -> int:
+    return dataset.count(part="train") if "part" in dataset.columns else 0
+
+
+def _reviewed(lists: Mapping[str, Dataset]) -> int | None:
+    rounds: list[Manifest] = []
+    for dataset in lists.values():
+        root = dataset.folder.parents[2] / "reviews"
+        refs = {manifest.inputs["review"] for manifest in manifests(dataset) if "review" in manifest.inputs}
+        rounds += [read_manifest(root / ref) for ref in sorted(refs)]
+    return sum(cast(int, manifest.facts["records"]) for manifest in rounds) if rounds else 0
+
+
+def _validation_losses(supervised: list[Mapping[str, object]]) -> list[float]:
+    curve = cast("list[Mapping[str, float]]", supervised[-1].get("curve", [])) if supervised else []
+    return [entry["validation_loss"] for entry in curve if entry.get("validation_loss") is not None]
+
+
+def _compared_with_start(recipe: Recipe, evaluated: Evaluated | None) -> bool | None:
+    if evaluated is None:
+        return None
+    starts = {
+        step.start for step in recipe.train if step.name in evaluated.verdicts or step.name in evaluated.checkpoints
+    }
+    return any(start in evaluated.answers or "untrained" in evaluated.answers for start in starts)

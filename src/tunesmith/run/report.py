@@ -1,0 +1,208 @@
+"""The report of a run: one plain dictionary that the terminal, report.json and the HTML page all read."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from tunesmith.core.artifact import read_manifest
+from tunesmith.core.hashing import unit_interval
+from tunesmith.core.record import SIGNAL
+from tunesmith.data.dataset import Dataset
+from tunesmith.data.funnel import NOTHING, chain, dropped_rows, funnel, manifests, steps_of
+from tunesmith.data.stretch import histogram
+from tunesmith.evaluate.checklist import checklist
+from tunesmith.recipe import DataList, Recipe
+from tunesmith.run.context import Context
+from tunesmith.run.evaluation import Evaluated
+from tunesmith.run.evidence import evidence_of
+from tunesmith.run.lists import rules_of
+from tunesmith.run.story import tell
+
+SAMPLES = 10  # dropped rows shown per reason, and kept ones beside them
+EXAMPLES = 12
+SHOWN = 400  # characters of a sample
+Row = Mapping[str, object]
+
+
+def make_report(
+    context: Context,
+    lists: Mapping[str, Dataset],
+    checkpoints: Mapping[str, Path],
+    evaluated: Evaluated | None,
+    serving: str | None,
+) -> dict[str, object]:
+    """Everything the run came to, as report.json holds it."""
+    recipe = context.recipe
+    total = sum((funnel(dataset) for dataset in lists.values()), NOTHING)
+    report: dict[str, object] = {
+        "run": recipe.name,
+        "goal": recipe.goal,
+        "records": total.as_json(),
+        "lists": {name: _list(recipe.data[name], dataset, recipe) for name, dataset in lists.items()},
+        "histograms": {name: _histograms(recipe.data[name], dataset) for name, dataset in lists.items()},
+        "numbers": {},
+        "gate": {},
+        "training": {name: _training(folder) for name, folder in checkpoints.items()},
+        "curves": {name: read_manifest(folder).facts.get("curve", []) for name, folder in checkpoints.items()},
+        "waived": [{"check": check, "reason": reason} for check, reason in recipe.waive.items()],
+        "warnings": list(context.notes),
+        "seconds": dict(context.seconds),
+        "artifacts": _artifacts(context, lists, checkpoints, evaluated),
+        "changed": dict(recipe.changed),
+    }
+    if evaluated is not None:
+        report |= _evaluation(recipe, evaluated, checkpoints)
+    items = checklist(evidence_of(recipe, lists, checkpoints, evaluated, serving), recipe.waive)
+    report["checklist"] = [
+        {"list": item.list, "check": item.check, "item": item.title, "state": item.state, "why": item.why}
+        for item in items
+    ]
+    report["state"] = _state(recipe, evaluated, serving)
+    report["story"] = tell(recipe, report, serving)
+    return report
+
+
+def _state(recipe: Recipe, evaluated: Evaluated | None, serving: str | None) -> str:
+    if serving is not None:
+        return "passed"
+    return "refused" if evaluated is not None and recipe.serve is not None and evaluated.verdicts else "done"
+
+
+def _list(data: DataList, dataset: Dataset, recipe: Recipe) -> dict[str, object]:
+    counts = funnel(dataset).as_json()
+    steps = manifests(dataset)
+    first = steps[0]
+    return counts | {
+        "steps": steps_of(dataset),
+        "parts": _parts(dataset),
+        "sources": dict(cast(Mapping[str, int], first.facts.get("sources", {}))),
+        "licenses": dict(first.licenses),
+        "samples": _samples(dataset, str(recipe.seed)),
+        "fed_from": str(data.feed) if data.feed else None,
+    }
+
+
+def _parts(dataset: Dataset) -> dict[str, int]:
+    if "part" not in dataset.columns:
+        return {}
+    found = Counter(part for table in dataset.tables(["part"]) for part in table["part"].to_pylist() if part)
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _samples(dataset: Dataset, seed: str) -> dict[str, object]:
+    kept = _draw((row for table in dataset.tables() for row in table.to_pylist()), seed)
+    dropped: dict[str, list[Row]] = {}
+    for table in dropped_rows(dataset):
+        for row in table.to_pylist():
+            dropped.setdefault(str(row["step"]), []).append(row)
+        dropped = {step: _draw(rows, seed) for step, rows in dropped.items()}  # so that memory stays small
+    return {
+        "kept": [{"id": row["id"], "text": shown(row), "signals": _signals(row)} for row in kept],
+        "dropped": [
+            {"reason": step, "rows": [{"id": row["id"], "text": shown(row), "why": row["why"]} for row in rows]}
+            for step, rows in dropped.items()
+        ],
+    }
+
+
+def _draw(rows: Iterable[Row], seed: str) -> list[Row]:
+    """A sample that is the same for the same rows and seed."""
+    return heapq.nsmallest(SAMPLES, rows, key=lambda row: (unit_interval([seed, str(row["id"])]), str(row["id"])))
+
+
+def shown(row: Mapping[str, object]) -> str:
+    """A row as one short text."""
+    parts = [str(row["text"])] if row.get("text") else []
+    for column in ("messages", "chosen", "rejected"):
+        for item in cast(Sequence[Mapping[str, object]], row.get(column) or ()):
+            parts.append(f"{column if column != 'messages' else item['role']}: {item['content']}")
+    text = "\n".join(parts)
+    return text if len(text) <= SHOWN else text[:SHOWN] + " …"
+
+
+def _signals(row: Mapping[str, object]) -> dict[str, object]:
+    return {name.removeprefix(SIGNAL): value for name, value in row.items() if name.startswith(SIGNAL)}
+
+
+def _histograms(data: DataList, dataset: Dataset) -> dict[str, object]:
+    """The measured numbers of each bounded signal, before its bound, with the bound."""
+    found: dict[str, object] = {}
+    for rule in rules_of(data.steps):
+        values = _values(dataset, rule.column)
+        limits = {name: v for name, v in rule.bound.as_json().items() if isinstance(v, int | float)}
+        if values is None or not limits:
+            continue
+        edges, counts = histogram(values)
+        found[rule.column.removeprefix(SIGNAL)] = {"edges": edges, "counts": counts, "bounds": limits}
+    return found
+
+
+def _values(dataset: Dataset, column: str) -> np.ndarray | None:
+    """All measured values of a column, of dropped rows too."""
+    for link in chain(dataset):
+        if column in {name for layer in link.layers for name in cast(list[str], read_manifest(layer).facts["columns"])}:
+            parts = [link.read(shard, [column], kept=False)[column].drop_null() for shard in range(link.shards)]
+            if any(part.type.__str__() in ("string", "bool") for part in parts):
+                return None
+            return np.concatenate([part.to_numpy().astype(float) for part in parts])
+    return None
+
+
+def _training(folder: Path) -> dict[str, object]:
+    facts = read_manifest(folder).facts
+    computed = cast(Mapping[str, Mapping[str, object]], facts.get("computed", {}))
+    settings = [{"name": name, "value": item["value"], "why": item["why"]} for name, item in computed.items()]
+    return {
+        "kind": facts.get("trainer"),
+        "settings": settings,
+        "steps": facts.get("steps"),
+        "epochs": facts.get("epochs"),
+        "parameters": facts.get("parameters"),
+    }
+
+
+def _artifacts(
+    context: Context, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path], evaluated: Evaluated | None
+) -> dict[str, str]:
+    folders = {f"data.{name}": dataset.folder for name, dataset in lists.items()}
+    folders |= {f"train.{name}": folder for name, folder in checkpoints.items()}
+    folders |= {"gate": evaluated.folder} if evaluated else {}
+    return {name: folder.relative_to(context.workspace).as_posix() for name, folder in folders.items()}
+
+
+def _evaluation(recipe: Recipe, evaluated: Evaluated, checkpoints: Mapping[str, Path]) -> dict[str, object]:
+    compared = evaluated.compared
+    roles = {name: "trained" if name in checkpoints else "arm" for name in evaluated.answers}
+    roles |= dict.fromkeys(evaluated.checkpoints, "candidate")
+    return {
+        "numbers": {name: number.as_json() for name, number in compared.numbers.items()},
+        "numbers_by_group": {name: number.as_json() for name, number in compared.numbers_by_group.items()},
+        "comparisons": [comparison.as_json() for comparison in compared.comparisons],
+        "gate": {name: verdict.as_json() for name, verdict in evaluated.verdicts.items()},
+        "arms": roles,
+        "examples": _examples(evaluated, str(recipe.seed)),
+    }
+
+
+def _examples(evaluated: Evaluated, seed: str) -> list[dict[str, object]]:
+    places = sorted(range(len(evaluated.rows)), key=lambda i: unit_interval([seed, str(evaluated.rows[i]["id"])]))
+    return [
+        {
+            "id": evaluated.rows[place]["id"],
+            "prompt": _prompt(evaluated.rows[place]),
+            "target": evaluated.targets[place],
+            "answers": {name: given[place] for name, given in evaluated.answers.items()},
+        }
+        for place in places[:EXAMPLES]
+    ]
+
+
+def _prompt(row: Mapping[str, object]) -> str:
+    messages = cast(Sequence[Mapping[str, str]], row["messages"])
+    return next((item["content"] for item in reversed(messages) if item["role"] == "user"), "")

@@ -1,0 +1,120 @@
+"""From a recipe to its outcome."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunesmith.core.artifact import replacing, write_json
+from tunesmith.core.errors import UserError
+from tunesmith.core.executor import LocalExecutor, usable_cores
+from tunesmith.data.dataset import Dataset
+from tunesmith.data.funnel import funnel
+from tunesmith.recipe import Recipe
+from tunesmith.recipe.order import in_order, needs
+from tunesmith.run.context import Context, Show
+from tunesmith.run.evaluation import Evaluated, run_evaluation
+from tunesmith.run.lists import run_list
+from tunesmith.run.lock import locked
+from tunesmith.run.report import make_report
+from tunesmith.run.training import run_training
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: its report, and the checkpoint that may be served, if the gate passed one."""
+
+    report: Mapping[str, object]
+    folder: Path
+    serving: tuple[str, Path] | None  # name and checkpoint
+    lists: Mapping[str, Dataset]
+
+
+def run_recipe(
+    recipe: Recipe,
+    workspace: Path,
+    show: Show,
+    *,
+    workers: int | None = None,
+    mark: bool = False,
+    remeasure: bool = False,
+) -> Outcome:
+    """Run a recipe in a workspace; raises UserError for what a user can mend and Waiting for a review round."""
+    executor = LocalExecutor(workers or usable_cores())
+    context = Context(recipe, workspace.resolve(), executor, show, mark=mark, remeasure=remeasure)
+    with locked(context.workspace), disk_errors(context.workspace):
+        return _run(context)
+
+
+def _run(context: Context) -> Outcome:
+    recipe = context.recipe
+    lists: dict[str, Dataset] = {}
+    checkpoints: dict[str, Path] = {}
+    _save_recipe(context)
+    for name in in_order(needs(recipe)):
+        room, _, step = name.partition(".")
+        with context.timed(step):
+            if room == "data":
+                lists[step] = run_list(context, recipe.data[step], lists)
+                _tell(context, step, lists[step])
+            else:
+                train = next(one for one in recipe.train if one.name == step)
+                checkpoints[step] = run_training(context, train, lists[train.data], checkpoints)
+    evaluated = run_evaluation(context, recipe.evaluate, lists, checkpoints) if recipe.evaluate else None
+    serving = _serving(recipe, evaluated, checkpoints)
+    with context.timed("report"):
+        report = make_report(context, lists, checkpoints, evaluated, serving[0] if serving else None)
+    write_run(context, report)
+    return Outcome(report, context.folder, serving, lists)
+
+
+def _tell(context: Context, name: str, dataset: Dataset) -> None:
+    counts = funnel(dataset)
+    gone = sum(counts.dropped.values())
+    made = f", {counts.made:,} made" if counts.made else ""
+    context.show.say(
+        f"{name}: {counts.read:,} in{made}, {counts.kept:,} kept, {gone:,} dropped, {counts.quarantined:,} quarantined"
+    )
+
+
+def _serving(recipe: Recipe, evaluated: Evaluated | None, checkpoints: Mapping[str, Path]) -> tuple[str, Path] | None:
+    """The model to serve: the one the recipe names, or the first candidate whose gate passed; never one that did not."""
+    if recipe.serve is None or evaluated is None:
+        return None
+    names = [recipe.serve.model] if recipe.serve.model else list(evaluated.verdicts)
+    for name in names:
+        verdict = evaluated.verdicts.get(name)
+        if verdict is not None and verdict.state == "passed":
+            return name, checkpoints[name]
+    return None
+
+
+def _save_recipe(context: Context) -> None:
+    with replacing(context.folder / "recipe.yaml") as temporary:
+        temporary.write_text(context.recipe.text, "utf-8")
+
+
+def write_run(context: Context, report: Mapping[str, object]) -> None:
+    """Write what the run was and what it came to."""
+    from tunesmith.run.machine import describe_machine
+
+    changed = {"changed": dict(context.recipe.changed), "mark": context.mark, "remeasure": context.remeasure}
+    run = {"run": context.recipe.name, "seconds": context.seconds, **changed, "machine": describe_machine()}
+    write_json(context.folder / "run.json", run)
+    write_json(context.folder / "report.json", report)
+
+
+@contextmanager
+def disk_errors(workspace: Path) -> Iterator[None]:
+    """Turn a full disk into an error that says so; what was being written is not there, what was done stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"the disk of {workspace} is full.", "Make room and run again: it goes on where it stopped."
+        ) from error

@@ -1,0 +1,123 @@
+"""Serving what the gate passed, and the lineage of what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from tunesmith.core.artifact import is_done, read_manifest
+from tunesmith.core.errors import UserError
+from tunesmith.core.registry import near
+from tunesmith.data.dataset import Dataset, open_dataset
+from tunesmith.data.funnel import manifests
+from tunesmith.models.rows import chat_of, prompt_of, target_of
+from tunesmith.run.context import ref_of
+from tunesmith.run.evaluation import verdict_of
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from tunesmith.serve.nearest import Row
+    from tunesmith.serve.why import CheckpointFacts
+    from tunesmith.store import Store
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A checkpoint to serve, under its name, with the run that made it."""
+
+    name: str
+    checkpoint: Path
+    run: str
+
+
+def find_serving(workspace: Path, report: Mapping[str, object], model: str | None) -> Serving:
+    """The checkpoint of a run that may be served; raises UserError with the gate's reason for one that may not."""
+    artifacts = cast(Mapping[str, str], report["artifacts"])
+    trained = {name.removeprefix("train."): path for name, path in artifacts.items() if name.startswith("train.")}
+    gate = cast(Mapping[str, Mapping[str, object]], report["gate"])
+    passed = [name for name, verdict in gate.items() if verdict["state"] == "passed"]
+    name = model or next(iter(passed), None)
+    if name is None:
+        raise UserError(
+            f"run {report['run']}: no candidate passed the gate, so nothing is served.", "See why: tunesmith show"
+        )
+    if name not in trained:
+        raise UserError(f"run {report['run']} has no checkpoint {name!r}.", near(name, list(trained)))
+    folder = workspace / trained[name]
+    verdict = verdict_of(workspace, folder)
+    if verdict is None or verdict["state"] != "passed":
+        state = "no gate has seen it" if verdict is None else f"its gate says {verdict['state']}"
+        raise UserError(f"{name} is not served: {state}.", "Evaluate it with a gate that it passes.")
+    return Serving(name, folder, str(report["run"]))
+
+
+def app_of(serving: Serving, store: Store | None) -> FastAPI:
+    """The OpenAI-compatible app around one checkpoint."""
+    from tunesmith.models.local import LocalModel
+    from tunesmith.serve.app import create_app
+    from tunesmith.serve.served import served_local
+
+    served = served_local(
+        LocalModel(serving.checkpoint, name=serving.name), key=read_manifest(serving.checkpoint).key, run=serving.run
+    )
+    return create_app({serving.name: served}, store=store)
+
+
+def checkpoint_by_key(workspace: Path, key: str) -> Path | None:
+    """The folder of a checkpoint by its KEY."""
+    return next((path for path in (workspace / "checkpoints").glob(f"*/{key}") if is_done(path)), None)
+
+
+def describe_checkpoint(workspace: Path, key: str, run: str = "") -> CheckpointFacts | None:
+    """What a checkpoint was made from, for the story of an answer."""
+    from tunesmith.serve.why import CheckpointFacts, DataFacts
+
+    folder = checkpoint_by_key(workspace, key)
+    if folder is None:
+        return None
+    manifest = read_manifest(folder)
+    data = [
+        DataFacts(dataset.folder.parent.name, dataset.folder.name, dataset.count(part="train"), _licenses(dataset))
+        for dataset in trained_on(workspace, folder)
+    ]
+    return CheckpointFacts(manifest.name, manifest.key, run, manifest.step, manifest.inputs["start"], tuple(data))
+
+
+def _licenses(dataset: Dataset) -> dict[str, int]:
+    return dict(sorted(manifests(dataset)[0].licenses.items(), key=lambda item: -item[1]))
+
+
+def trained_on(workspace: Path, checkpoint: Path) -> Iterator[Dataset]:
+    """The datasets behind a checkpoint: its own, then those of the checkpoints it started from."""
+    here: Path | None = checkpoint
+    while here is not None:
+        manifest = read_manifest(here)
+        if "data" in manifest.inputs:
+            yield open_dataset(workspace / "datasets" / manifest.inputs["data"])
+        start = workspace / "checkpoints" / manifest.inputs.get("start", "")
+        here = start if is_done(start) else None
+
+
+def training_rows(workspace: Path, key: str) -> Iterable[Row]:
+    """The rows that a checkpoint and those before it were trained on."""
+    from tunesmith.serve.nearest import Row
+
+    folder = checkpoint_by_key(workspace, key)
+    for dataset in trained_on(workspace, folder) if folder else ():
+        columns = [name for name in ("id", "messages", "target") if name in dataset.columns]
+        for table in dataset.tables(columns, part="train"):
+            for row in table.to_pylist():
+                yield Row(str(row["id"]), prompt_of(chat_of(row)), target_of(row))
+
+
+def seen_by(workspace: Path, datasets: Sequence[str]) -> list[str]:
+    """The checkpoints that were trained on one of these datasets (NAME/KEY), or that started from one that was."""
+    found = []
+    for path in sorted((workspace / "checkpoints").glob("*/*/manifest.json")):
+        behind = {ref_of(layer) for dataset in trained_on(workspace, path.parent) for layer in dataset.layers}
+        if behind & set(datasets):
+            found.append(ref_of(path.parent))
+    return found

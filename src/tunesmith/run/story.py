@@ -1,0 +1,62 @@
+"""The run in plain words: a few sentences, each with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from tunesmith.recipe import Recipe
+
+Fields = Mapping[str, object]
+
+
+def tell(recipe: Recipe, report: Fields, serving: str | None) -> list[str]:
+    """The sentences of a run's story, first things first."""
+    return [*_data(report), *_training(report), *_gate(report), *_end(recipe, serving), *_open(report)]
+
+
+def _data(report: Fields) -> Iterator[str]:
+    for name, counts in cast(Mapping[str, Fields], report["lists"]).items():
+        dropped = sum(cast(Mapping[str, int], counts["dropped"]).values())
+        source = f"from {counts['fed_from']}" if counts["fed_from"] else "read"
+        made = f", {counts['made']:,} made" if counts["made"] else ""
+        gone = f"{dropped:,} dropped with a reason, {counts['quarantined']:,} quarantined"
+        yield f"{name}: {counts['in']:,} records {source}{made}, {gone}, {counts['kept']:,} kept."
+
+
+def _training(report: Fields) -> Iterator[str]:
+    for name, facts in cast(Mapping[str, Fields], report["training"]).items():
+        size = cast(int, facts["parameters"])
+        yield f"{name}: {facts['kind']} for {facts['steps']:,} steps on a model of {size:,} parameters."
+
+
+def _gate(report: Fields) -> Iterator[str]:
+    for name, verdict in cast(Mapping[str, Fields], report["gate"]).items():
+        checks = cast("list[Fields]", verdict["checks"])
+        against = [str(check["why"]) for check in checks if check["state"] != "passed"]
+        if verdict["state"] == "passed":
+            yield f"The gate passed {name}: all {len(checks)} checks hold."
+        elif verdict["state"] == "failed":
+            yield f"The gate refused {name}. {' '.join(against)}"
+        else:
+            yield f"The gate could not decide on {name}, so it is not served. {' '.join(against)}"
+
+
+def _end(recipe: Recipe, serving: str | None) -> Iterator[str]:
+    if recipe.serve is None:
+        return
+    if serving is not None:
+        yield f"{serving} may be served."
+    else:
+        yield "No candidate passed the gate, so nothing is served. That is a result, not a failure."
+
+
+def _open(report: Fields) -> Iterator[str]:
+    items = cast("list[Fields]", report["checklist"])
+    states = [item["state"] for item in items]
+    waived = f", {states.count('waived')} waived in writing" if "waived" in states else ""
+    unmeasured = states.count("not yet measured")
+    yield (
+        f"Checklist: {states.count('done')} of {len(items)} items done, {states.count('failed')} failed{waived}, "
+        f"{unmeasured} not yet measured."
+    )

@@ -1,0 +1,59 @@
+"""A run before a person's eyes: progress while it works, then the report in the terminal and as a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from tunesmith.core.artifact import replacing
+from tunesmith.core.errors import UserError
+from tunesmith.core.registry import near
+from tunesmith.recipe import Recipe
+from tunesmith.run import Outcome, run_recipe
+from tunesmith.web.progress import speaking
+from tunesmith.web.report import report_html
+from tunesmith.web.terminal import print_report
+
+
+def run_and_show(
+    recipe: Recipe, workspace: Path, *, workers: int | None = None, mark: bool = False, remeasure: bool = False
+) -> Outcome:
+    """Run a recipe with progress, write report.html, and print the report."""
+    console = Console()
+    with speaking(console) as speaker:
+        outcome = run_recipe(recipe, workspace, speaker, workers=workers, mark=mark, remeasure=remeasure)
+    write_page(outcome.folder, outcome.report)
+    print_report(outcome.report, console)
+    console.print(f"Report: {outcome.folder / 'report.html'}", highlight=False, soft_wrap=True)
+    return outcome
+
+
+def write_page(folder: Path, report: Mapping[str, object]) -> None:
+    """Write the HTML page of a report."""
+    with replacing(folder / "report.html") as temporary:
+        temporary.write_text(report_html(report), "utf-8")
+
+
+def show_again(workspace: Path, run: str | None) -> None:
+    """Print the report of a finished run."""
+    console = Console()
+    report = read_report(workspace, run)
+    print_report(report, console)
+    page = workspace / "runs" / str(report["run"]) / "report.html"
+    console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+
+
+def read_report(workspace: Path, run: str | None) -> dict[str, object]:
+    """The report of a run by its name, or of the newest; raises UserError if there is none."""
+    found = sorted((workspace / "runs").glob("*/report.json"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UserError(f"{workspace} holds no finished run.", "Run a recipe first: tunesmith run RECIPE")
+    names = {path.parent.name: path for path in found}
+    if run is not None and run not in names:
+        raise UserError(f"{workspace} holds no finished run {run!r}.", near(run, list(names)))
+    path = names[run] if run else found[-1]
+    report: dict[str, object] = json.loads(path.read_text("utf-8"))
+    return report
