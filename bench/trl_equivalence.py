@@ -14,20 +14,37 @@ import json
 import os
 import platform
 import random
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from tunesmith.train.job import Job, Scratch
 
 BEGUN = time.perf_counter()
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
 Row = dict[str, Any]
+Inputs = dict[str, "torch.Tensor"]
 BATCH = 64
 PAIR_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """By the clock, and of processor time, which a loaded machine does not stretch."""
+
+    clock: float
+    processor: float
 
 
 def rows_of(folder: Path | None) -> list[Row]:
@@ -57,11 +74,11 @@ def pairs_of(rows: list[Row]) -> list[Row]:
     ]
 
 
-def job_of(start: object, rows: list[Row], work: Path) -> Any:
+def job_of(start: Path | Scratch, rows: list[Row], work: Path) -> Job:
     """A job without validation that says nothing."""
     from tunesmith.train.job import Job
 
-    return Job(start, rows, [], work / "out", work / "resume", 0, lambda _: None, lambda *_: None)  # type: ignore[arg-type]
+    return Job(start, rows, [], work / "out", work / "resume", 0, lambda _: None, lambda *_: None)
 
 
 def ours_sft(start: Path, rows: list[Row], steps: int, work: Path) -> None:
@@ -99,8 +116,8 @@ def trl_sft(start: Path, rows: list[Row], steps: int, work: Path, *, own_loss: b
 
     class Fast(SFTTrainer):
         def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
+            self, model: PreTrainedModel, inputs: Inputs, return_outputs: bool = False, num_items_in_batch: int = 0
+        ) -> torch.Tensor:
             return sft_loss(model, Batch(inputs["input_ids"], inputs["attention_mask"], inputs["labels"]))
 
     data = [{"prompt": row["messages"][:1], "completion": row["messages"][1:]} for row in rows]
@@ -126,8 +143,8 @@ def trl_dpo(start: Path, rows: list[Row], steps: int, work: Path, *, own_loss: b
 
     class Fast(DPOTrainer):
         def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
+            self, model: PreTrainedModel, inputs: Inputs, return_outputs: bool = False, num_items_in_batch: int = 0
+        ) -> torch.Tensor:
             labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, IGNORED)
             logps, tokens = answer_logps(model, Batch(inputs["input_ids"], inputs["attention_mask"], labels))
             reference = torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]])
@@ -148,7 +165,7 @@ def trl_dpo(start: Path, rows: list[Row], steps: int, work: Path, *, own_loss: b
             loss_weights=[1.0, 1.0],
             precompute_ref_log_probs=True,
             precompute_ref_batch_size=64,
-        ),  # fmt: skip
+        ),
         train_dataset=Dataset.from_list(data),
         processing_class=AutoTokenizer.from_pretrained(start),
     )
@@ -176,36 +193,34 @@ def run_arm(arm: str, given: argparse.Namespace) -> None:
     print(json.dumps({"seconds": time.perf_counter() - BEGUN}))
 
 
-def seconds_of(arm: str, steps: int, start: Path, given: argparse.Namespace) -> float:
-    """Whole seconds of one arm as its parent sees them, the interpreter's start included."""
+def seconds_of(arm: str, steps: int, start: Path, given: argparse.Namespace) -> Seconds:
+    """Seconds of one arm as its parent sees them, the interpreter's start included: the clock's and the processor's."""
     command = [sys.executable, __file__, "--arm", arm, "--start", str(start), "--steps", str(steps)]
     command += ["--threads", str(given.threads)] + (["--data", str(given.data)] if given.data else [])
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - begun
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = spent.ru_utime + spent.ru_stime - used.ru_utime - used.ru_stime
+    return Seconds(round(time.perf_counter() - begun, 2), round(busy, 2))
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Seconds of every arm, arms in turn; a run of one step separates start-up from stepping."""
-    seconds: dict[str, list[float]] = {arm: [] for arm in ARMS}
-    startup: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    whole: dict[str, list[Seconds]] = {arm: [] for arm in ARMS}
+    startup: dict[str, list[Seconds]] = {arm: [] for arm in ARMS}
     with tempfile.TemporaryDirectory() as folder:
         start = prepared(Path(folder), given.data)
         for turn in range(given.repeats):
             for arm in ARMS:
                 steps = given.steps if arm.startswith("sft") else given.steps // 3
                 startup[arm].append(seconds_of(arm, 1, start, given))
-                seconds[arm].append(seconds_of(arm, steps, start, given))
-                print(
-                    f"turn {turn + 1}: {arm}: {seconds[arm][-1]:.1f} s, start-up {startup[arm][-1]:.1f} s", flush=True
-                )
-    return report(seconds, startup, given)
+                whole[arm].append(seconds_of(arm, steps, start, given))
+                print(f"turn {turn + 1}: {arm}: {whole[arm][-1]}, one step: {startup[arm][-1]}", flush=True)
+    return report(whole, startup, given)
 
 
 def prepared(folder: Path, data: Path | None) -> Path:
     """A random 1M model that all arms start from."""
-    from dataclasses import replace
-
     from tunesmith.train.folder import write_start
     from tunesmith.train.job import Scratch
 
@@ -214,25 +229,32 @@ def prepared(folder: Path, data: Path | None) -> Path:
 
 
 def report(
-    seconds: dict[str, list[float]], startup: dict[str, list[float]], given: argparse.Namespace
+    whole: dict[str, list[Seconds]], startup: dict[str, list[Seconds]], given: argparse.Namespace
 ) -> dict[str, Any]:
-    """The result file: medians, and ratios of whole runs and of their steps."""
-    whole = {arm: statistics.median(values) for arm, values in seconds.items()}
-    steps = {arm: whole[arm] - statistics.median(startup[arm]) for arm in whole}
+    """The result file: ratios of whole runs and of their steps, and every single time."""
     ratios = {}
     for method in ("sft", "dpo"):
         for other in ("trl, our loss", "trl"):
-            ratios[f"{method}: {other} / ours, whole run"] = whole[f"{method}/{other}"] / whole[f"{method}/ours"]
-            ratios[f"{method}: {other} / ours, steps only"] = steps[f"{method}/{other}"] / steps[f"{method}/ours"]
+            for kind in ("clock", "processor"):
+                ours, theirs = (median(whole[f"{method}/{arm}"], kind) for arm in ("ours", other))
+                our_start, their_start = (median(startup[f"{method}/{arm}"], kind) for arm in ("ours", other))
+                name = f"{method}: {other} / ours, {kind}"
+                ratios[f"{name}, whole run"] = round(theirs / ours, 2)
+                ratios[f"{name}, steps only"] = round((theirs - their_start) / (ours - our_start), 2)
     return {
-        "ratios": {name: round(ratio, 2) for name, ratio in ratios.items()},
-        "seconds": {arm: [round(value, 2) for value in values] for arm, values in seconds.items()},
-        "startup_seconds": {arm: [round(value, 2) for value in values] for arm, values in startup.items()},
+        "ratios": ratios,
+        "whole_run": {arm: [asdict(value) for value in values] for arm, values in whole.items()},
+        "one_step": {arm: [asdict(value) for value in values] for arm, values in startup.items()},
         "steps": {"sft": given.steps, "dpo": given.steps // 3},
         "batch": {"sft": BATCH, "dpo": PAIR_BATCH},
         "rows": "banking77 train" if given.data else "made",
         "machine": machine(given.threads),
     }
+
+
+def median(times: list[Seconds], kind: str) -> float:
+    """The median of one kind of seconds."""
+    return statistics.median(getattr(time, kind) for time in times)
 
 
 def machine(threads: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tunesmith.core.errors import UserError
 Value = float | int | str | bool | None
 Limit = float | int | str  # a number, or a quantile of this corpus such as "p90"
 QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
+NOT_MEASURED = "not measured"
 SIGNS = {"min": "<", "max": ">", "above": "<=", "below": ">="}  # how a value that fails stands to its limit
 
 
@@ -52,19 +53,23 @@ class Bound:
 
     def fault(self, value: Value) -> str | None:
         """Why this value fails, with its number; None if it passes."""
-        if value is None or value != value:  # NaN is not measured either
-            return None if self.missing == "keep" else "not measured"
-        if self.allow is not None and value not in self.allow:
-            return f"{value!r} not in allow [{', '.join(map(str, self.allow))}]"
-        if self.deny is not None and value in self.deny:
-            return f"{value!r} in deny [{', '.join(map(str, self.deny))}]"
-        return self._out_of_limits(value)
+        broken = self.broken(value)
+        if broken is None or broken == NOT_MEASURED:
+            return broken
+        return f"{_short(value) if not isinstance(value, str) else repr(value)} {broken}"
 
-    def _out_of_limits(self, value: Value) -> str | None:
+    def broken(self, value: Value) -> str | None:
+        """The limit that this value breaks, such as "< min 20"; None if it passes."""
+        if value is None or value != value:  # NaN is not measured either
+            return None if self.missing == "keep" else NOT_MEASURED
+        if self.allow is not None and value not in self.allow:
+            return f"not in allow [{', '.join(map(str, self.allow))}]"
+        if self.deny is not None and value in self.deny:
+            return f"in deny [{', '.join(map(str, self.deny))}]"
         for name, sign in SIGNS.items():
             limit = getattr(self, name)
             if limit is not None and _fails(name, value, limit):
-                return f"{_short(value)} {sign} {name} {_short(limit)}"
+                return f"{sign} {name} {_short(limit)}"
         return None
 
     def as_json(self) -> dict[str, object]:

@@ -146,24 +146,28 @@ def _code_hash(path: Path) -> str:
 
 
 def _with_local_imports(path: Path) -> set[Path]:
-    """The file and those beside it that it imports, directly or through one another."""
-    found, open_files = {path}, [path]
-    while open_files:
-        for name in _imported(open_files.pop()):
-            neighbour = path.parent / f"{name}.py"
-            if neighbour.is_file() and neighbour not in found:
-                found.add(neighbour)
-                open_files.append(neighbour)
+    """The file and those beside it that it imports or names in a string, directly or through one another."""
+    found, unread = {path}, [path]
+    while unread:
+        names = _names_in(unread.pop())
+        new = {neighbour for name in names if (neighbour := path.parent / name).is_file()} - found
+        found |= new
+        unread += [neighbour for neighbour in new if neighbour.suffix == ".py"]
     return found
 
 
-def _imported(path: Path) -> set[str]:
+def _names_in(path: Path) -> set[str]:
+    """The names of files beside a Python file that it may use: modules it imports, files it names in a string."""
     try:
         tree = ast.parse(path.read_text("utf-8"))
     except SyntaxError as error:
         raise UserError(f"{path}, line {error.lineno}: {error.msg}.", "Mend the file; it is plain Python.") from error
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    absolute = {
-        alias.name.partition(".")[0] for node in imports if isinstance(node, ast.Import) for alias in node.names
-    }
-    return absolute | {(node.module or "").partition(".")[0] for node in imports if isinstance(node, ast.ImportFrom)}
+    nodes = list(ast.walk(tree))
+    imports = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imports |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {f"{name.partition('.')[0]}.py" for name in imports} | {text for text in strings if _is_file_name(text)}
+
+
+def _is_file_name(text: str) -> bool:
+    return 0 < len(text) < 100 and "/" not in text and "\0" not in text and text not in (".", "..")

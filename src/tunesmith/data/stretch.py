@@ -170,9 +170,9 @@ def _batched(rows: Iterator[Record]) -> Iterator[list[Record]]:
 def _read(piece: SourcePiece) -> Iterator[Record]:
     read = getattr(piece.reader.module(), "read", None)
     if read is not None:  # the named function has planned the pieces, and `read` takes one
-        return cast(Iterator[Record], iter(read(piece.piece)))
+        return iter(cast(Iterable[Record], read(piece.piece)))
     arguments = [] if piece.piece is None else [piece.piece]
-    return cast(Iterator[Record], iter(cast(Iterable[Record], piece.reader.load()(*arguments, **piece.parameters))))
+    return iter(cast(Iterable[Record], piece.reader.load()(*arguments, **piece.parameters)))
 
 
 def _grouped(rows: Iterator[Record], name: str | None) -> Iterator[Record]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tunesmith.core.bound import SIGNS, Bound
+from tunesmith.core.bound import SIGNS, Bound, Value
 from tunesmith.core.executor import Executor
 from tunesmith.data.dataset import Dataset, shard_path, write_shard
 
@@ -27,10 +27,13 @@ class Rule:
     weight: float | None = None
 
     @property
-    def reason(self) -> str:
-        """The reason that dropped rows are counted under."""
-        name = self.column.removeprefix("signal.")
-        return f"{name}: {self.bound}" if name.partition(".")[0] == self.step else f"{self.step}: {name} {self.bound}"
+    def measured(self) -> str:
+        """What the bound is on, after the step's name: "" for the step itself, else the key it measured."""
+        return self.column.removeprefix("signal.").removeprefix(self.step).removeprefix(".")
+
+    def reason(self, value: Value) -> str:
+        """The reason that a row with this value is counted under, without the value: "words: < min 20"."""
+        return f"{self.step}: {self.measured} {self.bound.broken(value)}".replace(":  ", ": ")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def decide(
         counts.update(dropped)
     weighs = any(rule.weight is not None for rule in rules)
     columns = ["kept", "step", "why", *(["weight"] if weighs else [])]
-    return {rule.reason: counts[rule.reason] for rule in rules if counts[rule.reason]}, columns
+    order = {rule.step: number for number, rule in enumerate(rules)}
+    return dict(sorted(counts.items(), key=lambda item: (order[item[0].partition(":")[0]], item[0]))), columns
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ def _judge(table: pa.Table, rules: Sequence[Rule], *, mark: bool) -> _Verdict:
     kept = np.array([flag is not False for flag in table["kept"].to_pylist()], dtype=bool)
     step, why = (np.array(table[name].to_pylist(), dtype=object) for name in ("step", "why"))
     weight = np.array([1.0 if w is None else w for w in table["weight"].to_pylist()])
+    undecided = np.array([reason is None for reason in why], dtype=bool)
     dropped: Counter[str] = Counter()
     for rule in rules:
         values = table[rule.column]
@@ -87,13 +92,15 @@ def _judge(table: pa.Table, rules: Sequence[Rule], *, mark: bool) -> _Verdict:
         if rule.weight is not None:
             weight[~fails] = rule.weight
             continue
-        hit = kept & fails & np.equal(why, None)
+        hit = kept & fails & undecided
+        undecided &= ~hit
         name = rule.column.removeprefix("signal.")
         step[hit] = rule.step
-        why[hit] = [f"{name} {rule.bound.fault(values[int(row)].as_py())}" for row in np.flatnonzero(hit)]
+        refused = [values[int(row)].as_py() for row in np.flatnonzero(hit)]
+        why[hit] = [f"{name} {rule.bound.fault(value)}" for value in refused]
+        dropped.update(rule.reason(value) for value in refused)
         if not mark:
             kept &= ~hit
-        dropped[rule.reason] += int(hit.sum())
     columns = {"kept": pa.array(kept), "step": pa.array(step, pa.string()), "why": pa.array(why, pa.string())}
     if any(rule.weight is not None for rule in rules):
         columns["weight"] = pa.array(weight)

@@ -93,7 +93,7 @@ def _metric(item: At, found: Found) -> Metric | None:
     fallback = name if name.startswith("signal.") else named.label
     rewrite = Named("function", str(target.value), str(found.folder)) if target else None
     if rewrite:
-        found.attempt(rewrite.load, default=print)
+        found.attempt(rewrite.module, default=None)
     return Metric(named, str(label.value) if label else fallback, values, rewrite)
 
 

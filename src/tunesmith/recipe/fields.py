@@ -12,6 +12,7 @@ from tunesmith.core.registry import near
 from tunesmith.recipe.yaml import At
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Found:
         """Note one mistake."""
         self.errors.append(UserError(problem, hint))
 
-    def attempt(self, read: Callable[[], T], *, default: T) -> T:
+    def attempt(self, read: Callable[[], T], *, default: D) -> T | D:
         """What `read` gives, or the default when it finds a mistake."""
         try:
             return read()

@@ -130,7 +130,9 @@ def _review(at: At, named: Named, found: Found) -> Step:
 
 
 def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
-    shared = [name for name in SHARED if kind in ("signal", "edit") or name != "on"]  # elsewhere `on` is no word of ours
+    shared = [
+        name for name in SHARED if kind in ("signal", "edit") or name != "on"
+    ]  # elsewhere `on` is no word of ours
     own = {name: item for name, item in at.items() if name != kind and name not in shared}
     engine = {name: own.pop(name) for name in OF_SOURCES if kind == "source" and _belongs_to_engine(named, name, own)}
     feeds = {name: own.pop(name) for name in list(own) if kind == "pass" and _takes_rows(named, name)}

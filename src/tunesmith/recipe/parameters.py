@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, get_origin
+from typing import Any, cast, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -64,7 +64,9 @@ def _check(function: Callable[..., object], name: str, at: At, base: str) -> obj
     kind = annotation(function, name)
     value = plain(at.value)
     try:
-        TypeAdapter(kind, config=ConfigDict(strict=True, arbitrary_types_allowed=True)).validate_json(_json(value))
+        TypeAdapter(cast(Any, kind), config=ConfigDict(strict=True, arbitrary_types_allowed=True)).validate_json(
+            _json(value)
+        )
     except ValidationError as error:
         problem = error.errors()[0]
         raise UserError(f"{at}: {value!r} will not do: {problem['msg']}.", _remedy(value, kind)) from None
@@ -96,8 +98,6 @@ def _remedy(value: object, kind: object) -> str:
 
 
 def _name(kind: object) -> str:
-    return (
-        getattr(kind, "__name__", None)
-        if isinstance(kind, type)
-        else str(kind).replace("collections.abc.", "").replace("typing.", "")
-    )  # type: ignore[return-value]  # a type has a name
+    if isinstance(kind, type):
+        return kind.__name__
+    return str(kind).replace("collections.abc.", "").replace("typing.", "")

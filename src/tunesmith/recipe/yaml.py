@@ -35,7 +35,7 @@ class At:
         """One entry of a mapping or list."""
         assert isinstance(self.value, Mapping | Sequence)
         path = f"{self.path}[{name}]" if isinstance(name, int) else f"{self.path}.{name}".lstrip(".")
-        return At(self.value[name], path, _line(self.value, name) or self.line)  # type: ignore[index]  # a key it has
+        return At(self.value[name], path, _line(self.value, name) or self.line)  # type: ignore[call-overload]  # a key it has
 
     def each(self) -> list[At]:
         """The entries of a list."""

@@ -35,7 +35,9 @@ def plan_source(context: Context, step: Step) -> tuple[list[SourcePiece], str]:
         SourcePiece(step.function, piece, parameters, step.label, step.domain, step.license, step.group, share)
         for piece in pieces
     ]
-    return planned, key_of([step.function.name, step.function.fingerprint(), step.domain, step.license, step.group, share, *prints])
+    return planned, key_of(
+        [step.function.name, step.function.fingerprint(), step.domain, step.license, step.group, share, *prints]
+    )
 
 
 def _files(step: Step, path: object, folder: Path) -> Iterator[File]:

@@ -48,8 +48,8 @@ def _ask(workspace: Path, serving: Serving, question: str, console: Console) -> 
 
 def _training_row(report: Mapping[str, object]) -> str:
     """A row that was kept, from the report's sample."""
-    lists = cast(Mapping[str, Mapping[str, Mapping[str, list[Mapping[str, str]]]]], report["lists"])
-    return next(row["id"] for counts in reversed(lists.values()) for row in counts["samples"]["kept"])
+    lists = cast(dict[str, dict[str, dict[str, list[dict[str, str]]]]], report["lists"])
+    return next(row["id"] for counts in reversed(list(lists.values())) for row in counts["samples"]["kept"])
 
 
 def _quickstart() -> Path:

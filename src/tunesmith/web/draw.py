@@ -19,7 +19,7 @@ def scale_of(values: Sequence[float | None], *, pad: float = 0.08) -> Scale:
     """The stretch of the axis that shows all these values, a little wider than they are."""
     known = [value for value in values if value is not None]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    room = pad * (high - low) or abs(high) * pad or 0.5
+    room = pad * (high - low) if high > low else 0.1 * abs(high) or 0.5
     return low - room, high + room
 
 

@@ -31,7 +31,7 @@ from tunesmith.web.words import (
 
 ROWS = 12  # steps of a funnel before the rest is left to the page
 BAR = 24
-NAME, COLUMN = 26, 20  # signs that an arm's name may take at most, and one metric
+NAME, COLUMN = 26, 21  # signs that an arm's name may take at most, and one metric
 STYLES = {"passed": "green", "failed": "red", "undecidable": "yellow", "waiting": "yellow"}
 SIGNS = {"passed": "✓", "failed": "✗"}
 Fields = Mapping[str, object]
@@ -97,13 +97,21 @@ def _bar(left: int, gone: int, whole: int, console: Console) -> Text:
 
 
 def _print_numbers(report: Fields, console: Console) -> None:
-    """All arms on all metrics, in as many tables as the width asks for."""
+    """All arms on all metrics, then the slices."""
     measured = {score_key(str(key)): number(fields) for key, fields in named(report.get("numbers"))}
+    arms, slices = arms_first(report), sorted({part for _, _, part in measured if part})
+    _print_scores(
+        report, {key: value for key, value in measured.items() if not key[2]}, [(arm, "") for arm in arms], console
+    )
+    parts = [(arm, part) for arm in arms for part in slices]
+    _print_scores(report, {key: value for key, value in measured.items() if key[2]}, parts, console)
+
+
+def _print_scores(report: Fields, measured: Scores, arms: Sequence[tuple[str, str]], console: Console) -> None:
+    """In as many tables as the width asks for."""
     metrics = list(dict.fromkeys(metric for _, metric, _ in measured))
-    slices = sorted({part for _, _, part in measured})  # the whole, "", comes first
-    arms = [(arm, part) for arm in arms_first(report) for part in slices]
-    names = [cell_len(_name(arm, part)) for arm, part in arms]
-    at_once = max(1, (console.width - min(NAME, max(names, default=0))) // COLUMN)
+    longest = max((cell_len(_name(arm, part)) for arm, part in arms), default=0)
+    at_once = max(1, (console.width - min(NAME, longest)) // COLUMN)
     for start in range(0, len(metrics), at_once):
         console.print()
         console.print(_scores(report, measured, arms, metrics[start : start + at_once]))
@@ -114,7 +122,7 @@ def _scores(report: Fields, measured: Scores, arms: Sequence[tuple[str, str]], m
     table.add_column("", max_width=NAME, overflow="fold")
     columns = {metric: {key: value for key, value in measured.items() if key[1] == metric} for metric in metrics}
     for metric, column in columns.items():
-        table.add_column(Text.assemble(_text(metric, "bold"), (f"\n{_sizes(column)}", "dim")))
+        table.add_column(Text.assemble(_text(metric, "bold"), (_sizes(column), "dim")))
     for arm, part in arms:
         found = [measured.get((arm, metric, part)) for metric in metrics]
         if any(found):
@@ -123,9 +131,9 @@ def _scores(report: Fields, measured: Scores, arms: Sequence[tuple[str, str]], m
 
 
 def _sizes(column: Scores) -> str:
-    """The n of a column, without its slices."""
+    """The n of a column on a line of its own; slices name theirs beside the arm."""
     sizes = sorted({value.n for (_, _, part), value in column.items() if not part})
-    return f"n {' to '.join(dict.fromkeys(map(grouped, (sizes[0], sizes[-1]))))}" if sizes else ""
+    return f"\nn {' to '.join(dict.fromkeys(map(grouped, (sizes[0], sizes[-1]))))}" if sizes else ""
 
 
 def _arm(report: Fields, arm: str, part: str, found: Sequence[Number | None]) -> Text:

@@ -55,7 +55,7 @@ def plain(value: object) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as `8.4 s`, `2 min 05 s` or `3 h 12 min`."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

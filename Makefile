@@ -1,0 +1,48 @@
+# The two commands of the README: `make demo` and `make test`. Everything lives in .venv; nothing else is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check faults bench clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: $(VENV)/demo ## tune a small model on the code that is installed here, gate it, serve it, ask it
+	$(BIN)/tunesmith demo
+
+test: $(VENV)/dev ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev ## format, lint, types and the walls between rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+faults: $(VENV)/dev ## kill a run at twenty moments and compare the bytes it ends with
+	$(BIN)/python -m tests.faults --kills 20
+
+bench: $(VENV)/dev ## measure the quickstart on three seeds and the training loop beside its peer
+	$(BIN)/python bench/quickstart.py
+	$(BIN)/python bench/trl_equivalence.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tunesmith needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing tunesmith with what the demo needs (torch is the largest part) ..."
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) --editable '.[train,evaluate,serve]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/demo
+	@echo "Installing what the tests need ..."
+	$(INSTALL) --editable '.[all,dev]'
+	@touch $@
+
+clean: ## remove the environment and the workspace
+	rm -rf $(VENV) workspace
