@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,26 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere of the store does not exist"):
         open_store(tmp_path / "nowhere" / "state.db")
+
+
+def test_a_disk_that_is_full_is_told_in_words(tmp_path: Path) -> None:
+    with open_store(tmp_path / "state.db") as store:
+        with store.engine.connect() as connection:
+            # The same error as on a full disk: no page may be added to the file.
+            connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        with pytest.raises(UserError, match=r"state.db cannot be used: database or disk is full") as caught:
+            save_request(store, replace(ANSWER, answer="long" * 10_000))
+        assert "space left" in caught.value.hint
+        assert find_request(store, ANSWER.id) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [("mysql://host/x", "neither SQLite nor PostgreSQL"), ("no url://", "URL cannot be read")],
+)
+def test_an_address_of_something_else_is_refused(url: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        open_store(url)
 
 
 def test_a_url_shows_no_password() -> None:

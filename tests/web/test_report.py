@@ -144,3 +144,26 @@ def test_numbers_that_were_not_measured_are_not_drawn() -> None:
 
 def test_the_same_report_gives_the_same_bytes(report: Report) -> None:
     assert report_html(report) == report_html(report)
+
+
+def test_paired_differences_show_both_intervals_in_one_cell(report: Report) -> None:
+    text = Page(report_html(report)).text
+    assert "tuned minus before +0.198 [0.185, 0.240] n 1,000 rows [0.175, 0.283] n 42 groups" in text
+
+
+def test_a_step_that_makes_records_shows_them_as_made() -> None:
+    steps = [
+        {"step": "read", "in": 4, "dropped": 0, "kept": 4, "why": ""},
+        {"step": "pairs", "in": 4, "dropped": 4, "kept": 3, "why": "became another record"},
+    ]
+    records = {"in": 4, "made": 3, "kept": 3, "dropped": {"pairs: became another record": 4}, "steps": steps}
+    text = Page(report_html({**BARE, "lists": {"pairs": records}})).text
+    assert "in records read 4 pairs became another record +3 made −4 57.1 % 3 kept" in text
+
+
+def test_a_bound_off_the_picture_is_told_but_not_drawn() -> None:
+    words = {"edges": [1, 2, 3], "counts": [5, 5], "bounds": {"max": 20, "min": 2}}
+    page = report_html({**BARE, "histograms": {"docs": {"words": words}}})
+    assert "min 2, max 20 · n 10" in page
+    assert ">min 2</text>" in page
+    assert ">max 20</text>" not in page

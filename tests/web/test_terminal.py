@@ -27,7 +27,7 @@ def test_it_tells_the_story_the_funnel_the_numbers_the_verdicts_and_the_path(rep
     ]
     assert order == sorted(order)
     assert "target_dedup same normalised target       ██████████░░░░            −8,192  27.3 %  21,867" in text
-    assert "name_split   0.312 [.303 .321]    0.249 [.237 .260]" in text
+    assert "name_split   0.312 [.303 .321]    0.241 [.230 .252]" in text
     assert text.rstrip().endswith("workspace/runs/quickstart/report.html")
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Spans:
-    """Pieces of the texts of a batch: piece `i` is `data[starts[i]:ends[i]]`, row `r` has pieces `rows[r]` to `rows[r+1]`.
+    """Pieces of a batch's texts: piece `i` is `data[starts[i]:ends[i]]`, row `r` has pieces `rows[r]` to `rows[r+1]`.
 
     >>> spans = Spans.of([["a", "few"], [], ["words"]])
     >>> spans.counts.tolist(), list(Words(spans, 0))

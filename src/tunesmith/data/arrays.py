@@ -21,7 +21,7 @@ def arrow(values: NDArray[np.generic]) -> pa.Array:
     """A NumPy array of numbers or truth values as an Arrow array, without the import of pandas that pa.array costs."""
     kind = NUMBERS[values.dtype.kind]
     if kind == pa.bool_():
-        packed = np.packbits(values, bitorder="little")
+        packed = np.packbits(values.astype(np.bool_), bitorder="little")
         return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(packed)])
     wide = np.ascontiguousarray(values, np.float64 if kind == pa.float64() else np.int64)
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(wide)])

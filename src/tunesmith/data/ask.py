@@ -1,4 +1,4 @@
-"""What a function asks for by its parameters' names, and how a batch gives it: row by row, or as one Arrow or NumPy view."""
+"""What a function asks for by its parameters' names, and how a batch gives it: row by row, or as one view."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _edit_record(batch: pa.RecordBatch, call: Call) -> pa.RecordBatch:
 
 
 def _with_changes(batch: pa.RecordBatch, name: str, changes: Sequence[Mapping[str, object]]) -> pa.RecordBatch:
-    """The batch with the values that the changes have for this column; a column that no row has any more is left out."""
+    """The batch with what the changes have for this column; a column that no row has any more is left out."""
     if name in FIXED or name not in COLUMNS:
         able = ", ".join(column for column in COLUMNS if column not in FIXED)
         raise UserError(f"an edit cannot change {name!r}.", f"It can change {able}; other values go into meta.")
@@ -128,14 +128,12 @@ def _becomes(
 
 def _child(given: Mapping[str, object], parent: Mapping[str, object], label: str, ordinal: int) -> dict[str, object]:
     """A made record: what the maker gave, its parent's origin, and an id of its own."""
-    own = {name: value for name, value in given.items() if name in COLUMNS and name not in (*FIXED, "domain")}
+    own = {name: value for name, value in given.items() if name in COLUMNS and name not in (*FIXED, "domain", "weight")}
     if extra := [name for name in given if name not in COLUMNS and not name.startswith("signal.")]:
         raise Misfit(f"made records have no column {extra[0]!r}; other values go into meta")
     inherited = {name: parent.get(name) for name in INHERITED}
     facts = {"id": record_id(label, str(parent["id"]), ordinal), "parents": [parent["id"]]}
-    fitted = fit({name: value for name, value in own.items() if name != "weight"})
-    chosen = {name: value for name, value in fitted.items() if name not in ("group", "license") or value is not None}
-    return {**inherited, **chosen, **facts}
+    return {**inherited, **fit(own), **facts}
 
 
 def _in_place(

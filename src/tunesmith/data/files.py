@@ -42,7 +42,7 @@ class File:
 
 
 def open_bytes(file: File) -> BinaryIO:
-    """The content as bytes from its beginning, decompressed by suffix; a cut file raises one of READ_ERRORS at its end."""
+    """The content as bytes, decompressed by suffix; a cut file raises one of READ_ERRORS at its end."""
     if file.path.endswith(".gz"):
         return cast(BinaryIO, gzip.open(file.path, "rb"))
     if file.path.endswith(".zst"):
@@ -53,7 +53,7 @@ def open_bytes(file: File) -> BinaryIO:
 
 @dataclass(frozen=True)
 class Line:
-    """One line as bytes, its number (None when reading began inside the file) and offset, or why reading ended there."""
+    """One line as bytes, its number (None if reading began inside the file) and offset, or why reading ended."""
 
     raw: bytes
     number: int | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ PLACE = ("uri", "line", "offset", "date")
 GIVEN_BY_SOURCE = ("text", "messages", "tools", "chosen", "rejected", "target", "group", "license")
 NOT_CONTENT = frozenset({"quarantine", "key", "origin", "meta", *PLACE, *GIVEN_BY_SOURCE})
 ROLE, CONTENT = "role", "content"
+BIGGEST = 1 << 63
 
 
 class Misfit(ValueError):
@@ -174,11 +176,13 @@ def _origin(row: Record) -> dict[str, object] | None:
 
 
 def _place(value: object, name: str) -> str | int | None:
-    if value is None or (name in ("line", "offset") and isinstance(value, int)):
-        return value  # type: ignore[return-value]  # narrowed by the name
-    if name in ("line", "offset"):
-        raise Misfit(f"{name} is {_shown(value)}, not a whole number")
-    return _label(value, name)
+    if value is None:
+        return None
+    if name in ("uri", "date"):
+        return _label(value, name)
+    if isinstance(value, bool) or not isinstance(value, int) or not -BIGGEST <= value < BIGGEST:
+        raise Misfit(f"{name} is {_shown(value)}, not a whole number of 64 bits")
+    return value
 
 
 def _dump(value: object) -> bytes:
@@ -210,19 +214,10 @@ def _unfit(row: Record, error: Misfit) -> dict[str, object]:
 
 def as_raw(row: Record) -> str:
     """A row as JSON for quarantine, whatever it holds."""
-    return (
-        orjson.dumps(row, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode()
-        if (_encodes(row))
-        else repr(dict(row))
-    )
-
-
-def _encodes(row: Record) -> bool:
     try:
-        orjson.dumps(row, default=repr, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # lone surrogates
-        return False
-    return True
+        return orjson.dumps(row, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # lone surrogates, integers beyond 64 bits
+        return json.dumps(row, default=repr, sort_keys=True)
 
 
 def _shown(value: object) -> str:

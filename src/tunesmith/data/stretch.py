@@ -32,6 +32,7 @@ from tunesmith.data.rows import Ids, to_batch
 
 VERSION = 1
 BATCH_ROWS = 1000
+MOST_SHARDS = 64  # small pieces of a source share a shard
 QUARANTINE = Bound(max=0.01)  # share of the records read
 QUARANTINE_ROWS = 20  # so many may be unreadable whatever their share
 
@@ -92,10 +93,10 @@ def _sum(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Shard:
-    """One task of a stretch: read a piece, apply the operations, write the shard."""
+    """One task of a stretch: read its pieces, apply the operations, write the shard."""
 
     number: int
-    piece: Piece
+    pieces: tuple[Piece, ...]
     ops: tuple[Op, ...]
     out: Path
 
@@ -110,7 +111,7 @@ class Shard:
         quarantined: list[Record] = []
         dropped: list[tuple[str, str, str]] = []
         batches, counts = [], Counts()
-        for batch in _batches(self.piece, quarantined):
+        for batch in _batches(self.pieces, quarantined):
             counts += Counts(read=batch.num_rows)
             applied = apply(batch, self.ops)
             quarantined += applied.quarantined
@@ -149,17 +150,18 @@ def _concat(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     )
 
 
-def _batches(piece: Piece, quarantined: list[Record]) -> Iterator[pa.RecordBatch]:
-    if isinstance(piece, DatasetPiece):
-        columns = [name for name in piece.dataset.columns if name not in ("kept", "step", "why")]
-        table = piece.dataset.read(piece.shard, columns, part=piece.part)
-        yield from table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
-        return
+def _batches(pieces: Sequence[Piece], quarantined: list[Record]) -> Iterator[pa.RecordBatch]:
     ids = Ids()
-    for rows in _batched(islice(_grouped(_read(piece), piece.group), piece.rows)):
-        batch, unfit = to_batch(rows, source=piece.source, domain=piece.domain, license=piece.license, ids=ids)
-        quarantined += unfit
-        yield batch
+    for piece in pieces:
+        if isinstance(piece, DatasetPiece):
+            columns = [name for name in piece.dataset.columns if name not in ("kept", "step", "why")]
+            table = piece.dataset.read(piece.shard, columns, part=piece.part)
+            yield from table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+            continue
+        for rows in _batched(islice(_grouped(_read(piece), piece.group), piece.rows)):
+            batch, unfit = to_batch(rows, source=piece.source, domain=piece.domain, license=piece.license, ids=ids)
+            quarantined += unfit
+            yield batch
 
 
 def _batched(rows: Iterator[Record]) -> Iterator[list[Record]]:
@@ -202,10 +204,20 @@ def _write_dropped(out: Path, shard: int, rows: Sequence[tuple[str, str, str]]) 
         write_shard(shard_path(out, shard, "dropped"), pa.table({"id": ids, "step": steps, "why": whys}))
 
 
-def run_stretch(pieces: Sequence[Piece], ops: Sequence[Op], out: Path, *, executor: Executor) -> Iterator[Counts]:
-    """Write one shard for each piece; yields each shard's counts, in order, as it is done."""
-    tasks = [Shard(number, piece, tuple(ops), out) for number, piece in enumerate(pieces)]
-    yield from executor.map(_call, tasks, lane="processes")
+def shards_of(pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
+    """The pieces of each shard: one, or several neighbours where there are more pieces than shards should be."""
+    size = max(1, -(-len(pieces) // MOST_SHARDS))
+    return [tuple(pieces[start : start + size]) for start in range(0, len(pieces), size)]
+
+
+def run_stretch(
+    pieces: Sequence[Piece], ops: Sequence[Op], out: Path, *, executor: Executor
+) -> Iterator[tuple[int, int, Counts]]:
+    """Write the shards; yields how many are done, of how many, and the counts of each, in order."""
+    shards = shards_of(pieces)
+    tasks = [Shard(number, some, tuple(ops), out) for number, some in enumerate(shards)]
+    for done, counts in enumerate(executor.map(_call, tasks, lane="processes"), 1):
+        yield done, len(shards), counts
 
 
 def _call(shard: Shard) -> Counts:

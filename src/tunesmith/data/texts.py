@@ -1,4 +1,4 @@
-"""Which text of a record is meant: a document's text, or the prompt, the answer or the whole of a conversation or pair."""
+"""Which text of a record is meant: a document's, or the prompt, the answer or the whole of a conversation or pair."""
 
 from __future__ import annotations
 
@@ -77,4 +77,5 @@ def _is_answer(contents: pa.StructArray, bounds: NDArray[np.int64]) -> NDArray[n
     last = np.zeros(len(contents), bool)
     last[bounds[1:][np.diff(bounds) > 0] - 1] = True
     by_assistant = pc.fill_null(pc.equal(contents.field("role"), "assistant"), False)
-    return last & by_assistant.to_numpy(zero_copy_only=False)
+    answers: NDArray[np.bool_] = last & by_assistant.to_numpy(zero_copy_only=False)
+    return answers

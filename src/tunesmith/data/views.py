@@ -98,4 +98,5 @@ def _without_line_end(data: NDArray[np.uint8], starts: NDArray[np.int64], ends: 
     ended = data[ends - 1] == NEWLINE
     ends = ends - ended
     carriage = ended & (ends > starts) & (data[np.maximum(ends - 1, 0)] == RETURN)
-    return ends - carriage
+    bare: NDArray[np.int64] = ends - carriage
+    return bare

@@ -34,7 +34,8 @@ class OpenAIModel:
         """
         options = sampling_json(sampling, self.limit_name)
         bodies = [{"model": self.model, "messages": [dict(turn) for turn in chat], **options} for chat in chats]
-        with connected(self.endpoint) as client, ThreadPoolExecutor(self.concurrency, "openai") as pool:
+        # The client is closed before the pool is waited for, so that an error or Ctrl-C breaks off what is under way.
+        with ThreadPoolExecutor(self.concurrency, "openai") as pool, connected(self.endpoint) as client:
             waiting = [pool.submit(complete, client, self.endpoint, body) for body in bodies]
             try:
                 return [first_choice(answer.result(), self.endpoint).answer for answer in waiting]

@@ -23,6 +23,7 @@ from tunesmith.models.rows import target_of
 from tunesmith.recipe import Evaluation
 from tunesmith.recipe.grammar import Arm, Feed, Metric
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
+from tunesmith.run.signals import measure_answers
 from tunesmith.run.training import run_training
 
 VERSION = 1
@@ -192,16 +193,15 @@ def _answers(
 def _scores(
     metrics: Sequence[Metric], answers: Sequence[str], rows: Sequence[Row], targets: Sequence[str]
 ) -> dict[str, Scores]:
-    return {
-        metric.label: score(
-            metric.function,
-            metric.parameters,
-            answers,
-            rows,
-            [cast(str, metric.target.load()(target)) for target in targets] if metric.target else targets,
-        )
-        for metric in metrics
-    }
+    return {metric.label: _score(metric, answers, rows, targets) for metric in metrics}
+
+
+def _score(metric: Metric, answers: Sequence[str], rows: Sequence[Row], targets: Sequence[str]) -> Scores:
+    if metric.function.kind == "signal":
+        return measure_answers(metric.function, metric.parameters, answers)
+    if metric.target is not None:
+        targets = [cast(str, metric.target.load()(target)) for target in targets]
+    return score(metric.function, metric.parameters, answers, rows, targets)
 
 
 def _compare(

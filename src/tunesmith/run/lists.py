@@ -101,15 +101,16 @@ def _stretch(
 
     def work(out: Path) -> Made:
         total = Counts()
-        for number, counts in enumerate(run_stretch(pieces, ops, out, executor=context.executor), 1):
+        shards = 0
+        for done, shards, counts in run_stretch(pieces, ops, out, executor=context.executor):
             total += counts
-            context.show.progress(f"read {data.name}", number, len(pieces), {"records": total.read})
+            context.show.progress(f"read {data.name}", done, shards, {"records": total.read})
         check_quarantine(total, out, context.recipe.quarantine)
-        columns = unify(out, len(pieces))
+        columns = unify(out, shards)
         if any(step.kind == "source" for step in steps):
-            settle_ids(out, len(pieces))
+            settle_ids(out, shards)
         facts = {
-            "shards": len(pieces),
+            "shards": shards,
             "columns": columns,
             "stale": stale_signals(ops, columns),
             "sources": total.sources,

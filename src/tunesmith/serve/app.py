@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tunesmith.core.errors import UserError
 from tunesmith.core.registry import near
 from tunesmith.serve.answering import engine_answer
 from tunesmith.serve.chat_request import ChatRequest, parse_chat
@@ -63,7 +64,6 @@ def create_app(
     A request of more than `body_bytes` is refused. The engines run from the start of the server to its end.
     """
     from fastapi import FastAPI
-    from starlette.exceptions import HTTPException
     from starlette.routing import Route
 
     serving = _Serving(models, store, clock, ids, limits, body_bytes, clock())
@@ -78,10 +78,19 @@ def create_app(
             Route("/health", _endpoint(serving, _health)),
         ],
     )
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Every error leaves in OpenAI's shape."""
+    from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect
+
     app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(ClientDisconnect, _gone_away)
     app.add_exception_handler(HTTPException, _no_such_endpoint)
     app.add_exception_handler(Exception, _our_mistake)
-    return app
 
 
 def _engines(serving: _Serving) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -114,7 +123,7 @@ async def _chat_completions(serving: _Serving, request: Request) -> Response:
     await asyncio.to_thread(check_fits, served, asked.chat, asked.sampling.max_tokens)
     answer = await engine_answer(serving.engines[asked.model], asked, request)
     if answer is None:
-        return _no_content()
+        return await _gone_away(request)
     done = Completion(serving.ids(), int(serving.clock()), asked.model, served.key, answer)
     if serving.store is not None and asked.store is not False:
         await asyncio.to_thread(_keep, serving, serving.store, asked, done, time.monotonic() - began)
@@ -148,8 +157,6 @@ def _find(serving: _Serving, name: str) -> Served:
 
 def _keep(serving: _Serving, store: Store, asked: ChatRequest, done: Completion, seconds: float) -> None:
     """Store the answer. If that fails the client still gets it; the log and /health tell the operator."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     from tunesmith.store import StoredRequest, save_request
 
     answer = done.answer
@@ -168,7 +175,7 @@ def _keep(serving: _Serving, store: Store, asked: ChatRequest, done: Completion,
     )
     try:
         save_request(store, request)
-    except SQLAlchemyError:
+    except UserError:
         LOG.exception("answer %s was given but could not be stored", done.id)
         serving.not_stored.append(done.id)
 
@@ -225,7 +232,7 @@ def _events(done: Completion, *, usage: bool) -> Response:
     return StreamingResponse(completion_events(done, usage=usage), media_type="text/event-stream")
 
 
-def _no_content() -> Response:
+async def _gone_away(_: Request, error: Exception | None = None) -> Response:
     from starlette.responses import Response as Empty
 
     return Empty(status_code=CLIENT_GONE)

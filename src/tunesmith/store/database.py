@@ -11,7 +11,7 @@ from types import TracebackType
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
 
 from tunesmith.core.errors import UserError
 from tunesmith.store.migrations import migrate
@@ -42,30 +42,53 @@ def open_store(where: str | Path) -> Store:
 
     Raises UserError if the database cannot be reached or read, or was written by a newer version.
     """
-    url = _url(where)
-    try:
-        engine = create_engine(url)
-    except ModuleNotFoundError as error:
-        raise UserError(f"the store {_shown(url)} needs {error.name}.", f"pip install {error.name}") from error
-    if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
-    store = Store(engine)
+    store = Store(_engine(_url(where)))
     try:
         with exclusive(store) as connection:
-            migrate(connection, _shown(url))
-    except DatabaseError as error:
+            migrate(connection, shown(store.engine.url))
+    except UserError:
         store.close()
-        raise _unusable(url, error) from error
+        raise
     return store
 
 
 @contextmanager
+def transaction(store: Store) -> Iterator[Connection]:
+    """A transaction; raises UserError if the database cannot be used, for want of space say."""
+    with _explained(store), store.engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
 def exclusive(store: Store) -> Iterator[Connection]:
-    """A transaction that no other writer interleaves with: what is read in it still holds when it writes."""
-    with store.engine.connect().execution_options(tunesmith_write=True) as connection, connection.begin():
+    """A transaction that no other such one interleaves with: what is read in it still holds when it writes."""
+    with (
+        _explained(store),
+        store.engine.connect().execution_options(tunesmith_write=True) as connection,
+        connection.begin(),
+    ):
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
         yield connection
+
+
+@contextmanager
+def _explained(store: Store) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:  # a second row of the same id is our mistake, not the user's
+        raise
+    except DatabaseError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise UserError(
+            f"the store {shown(store.engine.url)} cannot be used: {reason}.", _hint(store.engine)
+        ) from error
+
+
+def _hint(engine: Engine) -> str:
+    if engine.dialect.name == "sqlite":
+        return "It must be a file of tunesmith's, in a folder with space left that this user may write to."
+    return "Is the server running, with space left, and may this user connect?"
 
 
 def _url(where: str | Path) -> URL:
@@ -78,8 +101,25 @@ def _url(where: str | Path) -> URL:
         url = make_url(where)
     except ArgumentError as error:
         raise UserError("the store's URL cannot be read.", "For example postgresql://user@host/database") from error
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise UserError(f"the store {shown(url)} is neither SQLite nor PostgreSQL.", "No other database is supported.")
     # SQLAlchemy before 2.1 would take the older driver, psycopg2.
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        engine = create_engine(url)
+    except ModuleNotFoundError as error:
+        raise UserError(f"the store {shown(url)} needs {error.name}.", f"pip install '{error.name}[binary]'") from error
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    return engine
+
+
+def shown(url: URL) -> str:
+    """A store's address as people may see it: without the password."""
+    return url.database or ":memory:" if url.drivername == "sqlite" else url.render_as_string(hide_password=True)
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -95,14 +135,3 @@ def _prepare_sqlite(engine: Engine) -> None:
     def begun(connection: Connection) -> None:
         writes = connection.get_execution_options().get("tunesmith_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _shown(url: URL) -> str:
-    return url.database or ":memory:" if url.drivername == "sqlite" else url.render_as_string(hide_password=True)
-
-
-def _unusable(url: URL, error: DatabaseError) -> UserError:
-    reason = str(error.orig).strip().partition("\n")[0]
-    reachable = isinstance(error, OperationalError) and url.drivername != "sqlite"
-    hint = "Is the server running, and may this user connect?" if reachable else "Is it a file of tunesmith's?"
-    return UserError(f"the store {_shown(url)} cannot be used: {reason}.", hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, column, func, select, table
 
-from tunesmith.store.database import Store, exclusive
+from tunesmith.store.database import Store, exclusive, transaction
 
 GATE_SCORES = table("gate_scores", column("test_set"), column("scored_by"), column("times"), column("time"))
 
@@ -27,7 +27,7 @@ def count_gate_score(store: Store, test_key: str, *, by: str, time: float) -> in
 
 def times_scored(store: Store, test_key: str) -> int:
     """How often gates have scored this test set so far."""
-    with store.engine.begin() as connection:
+    with transaction(store) as connection:
         return _times(connection, test_key)
 
 

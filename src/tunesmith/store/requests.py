@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from sqlalchemy import JSON, column, select, table
 
-from tunesmith.store.database import Store
+from tunesmith.store.database import Store, transaction
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ REQUESTS = table("requests", *(column(name, JSON() if name == "messages" else No
 def save_request(store: Store, request: StoredRequest) -> None:
     """Keep one answer; its id must be new."""
     values = {name: getattr(request, name) for name in _NAMES}
-    with store.engine.begin() as connection:
+    with transaction(store) as connection:
         connection.execute(REQUESTS.insert().values({**values, "messages": [dict(turn) for turn in request.messages]}))
 
 
 def find_request(store: Store, id: str) -> StoredRequest | None:
     """The stored answer with this id, or None."""
-    with store.engine.begin() as connection:
+    with transaction(store) as connection:
         row = connection.execute(select(REQUESTS).where(REQUESTS.c.id == id)).mappings().first()
     return None if row is None else StoredRequest(**{**row, "messages": tuple(row["messages"])})

@@ -88,8 +88,8 @@ def trained(state: State, batch_size: int, weights: Weights, start: Start) -> Tr
 
 
 def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> tuple[list[Tokens], Weights]:
-    """The rows' tokens and weights, without those that are too long or have no answer; how many is said."""
-    tokens = render_all(start.tokenizer, [chat_of(row) for row in rows])
+    """The rows' tokens and weights (of a pair the chosen answer's), without those too long or without an answer."""
+    tokens = render_all(start.tokenizer, [chat_of(row, "chosen" if row.get("chosen") else None) for row in rows])
     fit = [i for i, row in enumerate(tokens) if len(row.ids) <= limit and any(row.mask[1:])]
     if len(fit) < len(rows):
         long = sum(1 for row in tokens if len(row.ids) > limit)

@@ -29,21 +29,28 @@ def place(value: float, scale: Scale, start: float = 0.0, end: float = 100.0) ->
     return round(start + (end - start) * min(1.0, max(0.0, part)), 2)
 
 
-def whisker(number: Number, scale: Scale, *, bounds: Sequence[float] = ()) -> Html:
-    """A point with its 95 % interval on a scale shared by the column, with dashed lines where the bounds are."""
+def whisker(number: Number, scale: Scale, *, bounds: Sequence[float] = (), thin: Number | None = None) -> Html:
+    """A point with its 95 % interval on a scale shared by the column, with dashed lines where the bounds are.
+
+    `thin` is the same number with a second interval, drawn as a thin line.
+    """
     if number.value is None:
         return Html("")
     marks = [_upright(place(bound, scale), "bound") for bound in bounds]
-    if number.low is not None and number.high is not None:
-        start, end = place(number.low, scale), place(number.high, scale)
-        marks += [
-            tag("line", x1=f"{start}%", x2=f"{end}%", y1=9, y2=9, class_="reach"),
-            _upright(start, "end", 6, 12),
-            _upright(end, "end", 6, 12),
-        ]
+    marks += [] if thin is None else _reach(thin, scale, "thin")
+    marks += _reach(number, scale, "reach")
     axis = tag("line", x1="0%", x2="100%", y1=9, y2=9, class_="axis")
     point = tag("circle", cx=f"{place(number.value, scale)}%", cy=9, r=3.6, class_="point")
     return tag("svg", axis, *marks, point, class_="whisker", height=18, role="img", aria_label=str(number))
+
+
+def _reach(number: Number, scale: Scale, class_: str) -> list[Html]:
+    """The line of an interval, with its two ends."""
+    if number.low is None or number.high is None:
+        return []
+    start, end = place(number.low, scale), place(number.high, scale)
+    line = tag("line", x1=f"{start}%", x2=f"{end}%", y1=9, y2=9, class_=class_)
+    return [line, _upright(start, class_, 6, 12), _upright(end, class_, 6, 12)]
 
 
 def _upright(percent: float, class_: str, top: int = 1, bottom: int = 17) -> Html:
@@ -68,15 +75,19 @@ def ticks(scale: Scale, about: int = 4) -> list[float]:
 
 
 def curve(series: Mapping[str, Points], *, alt: str) -> Html:
-    """Lines over training steps, one for each series, with a legend of their names."""
+    """Lines over training steps, one for each series; `key` marks their names in the caption."""
     across = scale_of([x for points in series.values() for x, _ in points], pad=0)
     upward = scale_of([y for points in series.values() for _, y in points])
     lines = [
         tag("polyline", points=_path(points, across, upward), class_=f"line s{index}")
         for index, points in enumerate(series.values())
     ]
-    legend = _legend(list(series)) if len(series) > 1 else Html("")
-    return _chart(join([_grid(upward), _steps(across), *lines, legend]), alt)
+    return _chart(join([_grid(upward), _steps(across), *lines]), alt)
+
+
+def key(index: int) -> Html:
+    """The mark of a line in the legend of a curve."""
+    return tag("i", class_=f"key s{index}", aria_hidden="true")
 
 
 def _path(points: Points, across: Scale, upward: Scale) -> str:
@@ -84,19 +95,9 @@ def _path(points: Points, across: Scale, upward: Scale) -> str:
     return " ".join(f"{x},{y}" for x, y in placed)
 
 
-def _legend(names: Sequence[str]) -> Html:
-    """Names at the top right, where a falling curve leaves room."""
-    rows = []
-    for index, name in enumerate(names):
-        y = TOP + 10 + 15 * index
-        rows.append(tag("line", x1=WIDTH - 34, x2=WIDTH - 14, y1=y - 4, y2=y - 4, class_=f"line s{index}"))
-        rows.append(tag("text", name, x=WIDTH - 40, y=y, text_anchor="end"))
-    return join(rows)
-
-
 def _grid(upward: Scale) -> Html:
     marks = ticks(upward)
-    places = 0 if all(mark == round(mark) for mark in marks) else 2 if upward[1] - upward[0] < 1 else 1
+    places = next((n for n in range(6) if all(abs(mark - round(mark, n)) < 1e-9 for mark in marks)), 6)
     rows = []
     for mark in marks:
         y = place(mark, upward, HEIGHT - BOTTOM, TOP)
@@ -116,7 +117,7 @@ def _below(value: float, x: float) -> Html:
 
 
 def histogram(edges: Sequence[float], counts: Sequence[float], bounds: Mapping[str, float], *, alt: str) -> Html:
-    """Bars over the values of a signal, with a line at each bound; bars wholly beyond a bound are drawn as dropped."""
+    """Bars over the values of a signal, with a line at each bound among them; bars beyond a bound count as dropped."""
     across, top = (edges[0], edges[-1]), max(counts)
     bars = []
     for low, high, amount in zip(edges, edges[1:], counts, strict=False):
@@ -126,7 +127,7 @@ def histogram(edges: Sequence[float], counts: Sequence[float], bounds: Mapping[s
         size = {"x": x, "y": y, "width": round(max(0.5, end - x - 0.8), 2), "height": round(HEIGHT - BOTTOM - y, 2)}
         bars.append(tag("rect", class_=kind, **size))
     marks = join(_below(mark, place(mark, across, LEFT, WIDTH - RIGHT)) for mark in ticks(across, 5))
-    lines = join(_bound(name, value, across) for name, value in bounds.items())
+    lines = join(_bound(name, value, across) for name, value in bounds.items() if across[0] <= value <= across[1])
     return _chart(join([_grid_counts(top), *bars, marks, lines]), alt)
 
 

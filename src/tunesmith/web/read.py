@@ -59,11 +59,3 @@ def score_key(key: str) -> tuple[str, str, str]:
     head, _, part = key.partition("@")
     arm, _, metric = head.rpartition("/")
     return arm, metric, part
-
-
-def arms_first(report: Mapping[str, object]) -> list[str]:
-    """All arms that have a number: candidates first, then trained models, then the others, as they were given."""
-    roles = mapping(report.get("arms"))
-    rank = {"candidate": 0, "trained": 1}
-    found = dict.fromkeys(score_key(str(key))[0] for key in mapping(report.get("numbers")))
-    return sorted(found, key=lambda arm: rank.get(str(roles.get(arm)), 2))

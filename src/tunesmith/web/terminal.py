@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tunesmith.core.numbers import Number
+from tunesmith.web import order
 from tunesmith.web.html import visible
-from tunesmith.web.read import amounts, arms_first, count, mapping, mappings, named, number, score_key, sequence
-from tunesmith.web.sections.funnel import lists_of, steps_of
+from tunesmith.web.read import amounts, count, mapping, mappings, named, number, score_key, sequence
+from tunesmith.web.sections.funnel import made_by, steps_of
 from tunesmith.web.words import (
     STATES,
     VERDICTS,
@@ -46,10 +47,10 @@ def print_report(report: Fields, console: Console, *, path: str | Path | None = 
         console.print(_text(sentence))
     for warning in sequence(report.get("warnings")):
         console.print(Text.assemble(("Warning: ", "yellow"), _text(warning)))
-    for name, fields in lists_of(report).items():
+    for name, fields in order.lists(report).items():
         _print_funnel(name, fields, console)
     _print_numbers(report, console)
-    for name, fields in named(report.get("gate")):
+    for name, fields in order.candidates(report):
         _print_verdict(name, fields, console)
     _print_end(report, console, path)
 
@@ -79,11 +80,12 @@ def _print_funnel(name: str, fields: Fields, console: Console) -> None:
 
 def _funnel_rows(fields: Fields, steps: Sequence[Fields], whole: int, console: Console) -> Iterator[tuple[Text, ...]]:
     for step in steps[:ROWS]:
-        gone, left, came = (count(step.get(key)) for key in ("dropped", "kept", "in"))
+        gone, left, made = count(step.get("dropped")), count(step.get("kept")), made_by(step)
         name = Text.assemble(_text(step.get("step")), " ", _text(step.get("why") or "", "dim"))
-        lost = Text(f"−{grouped(gone)}" if gone else "0", "yellow" if gone else "dim")
-        yield name, _bar(left, gone, whole, console), lost, Text(share(gone, came), "dim"), Text(grouped(left))
-    parts = ", ".join(f"{name} {grouped(size)}" for name, size in amounts(fields.get("parts")).items())
+        lost = Text(f"−{grouped(gone)}", "yellow") if gone else Text(f"+{grouped(made)}" if made else "0", "dim")
+        part = share(gone, count(step.get("in")) + made) if gone else ""
+        yield name, _bar(left, gone, whole, console), lost, Text(part, "dim"), Text(grouped(left))
+    parts = ", ".join(f"{name} {grouped(size)}" for name, size in order.parts(fields).items())
     kept = count(fields.get("kept"))
     name = Text.assemble(("kept", "bold"), " ", _text(parts, "dim"))
     yield name, _bar(kept, 0, whole, console), Text(""), Text(share(kept, whole), "dim"), Text(grouped(kept), "bold")
@@ -99,17 +101,17 @@ def _bar(left: int, gone: int, whole: int, console: Console) -> Text:
 def _print_numbers(report: Fields, console: Console) -> None:
     """All arms on all metrics, then the slices."""
     measured = {score_key(str(key)): number(fields) for key, fields in named(report.get("numbers"))}
-    arms, slices = arms_first(report), sorted({part for _, _, part in measured if part})
+    ranked, slices = order.arms(report), sorted({part for _, _, part in measured if part})
     _print_scores(
-        report, {key: value for key, value in measured.items() if not key[2]}, [(arm, "") for arm in arms], console
+        report, {key: value for key, value in measured.items() if not key[2]}, [(arm, "") for arm in ranked], console
     )
-    parts = [(arm, part) for arm in arms for part in slices]
+    parts = [(arm, part) for arm in ranked for part in slices]
     _print_scores(report, {key: value for key, value in measured.items() if key[2]}, parts, console)
 
 
 def _print_scores(report: Fields, measured: Scores, arms: Sequence[tuple[str, str]], console: Console) -> None:
     """In as many tables as the width asks for."""
-    metrics = list(dict.fromkeys(metric for _, metric, _ in measured))
+    metrics = [metric for metric in order.metrics(report) if any(key[1] == metric for key in measured)]
     longest = max((cell_len(_name(arm, part)) for arm, part in arms), default=0)
     at_once = max(1, (console.width - min(NAME, longest)) // COLUMN)
     for start in range(0, len(metrics), at_once):

@@ -11,6 +11,7 @@ VERDICTS = {"passed": "Passed", "failed": "Refused", "undecidable": "Undecided",
 STATES = {  # of a run: how it is called, and the verdict that its colour is like
     "served": ("Served", "passed"),
     "refused": ("Refused by the gate", "failed"),
+    "passed": ("Passed the gate", "passed"),
     "done": ("Done", "passed"),
     "waiting": ("Waiting for people", "waiting"),
     "failed": ("Failed half-way", "failed"),

@@ -24,11 +24,13 @@ PLACEHOLDERS: dict[Kind, str] = {
 # One pass finds the texts that may hold one of these; in them the checks decide, the earlier kinds before the later.
 CANDIDATES: dict[Kind, str] = {
     "email": r"[\pL\pN_][\pL\pN._%+\-]*@[\pL\pN][\pL\pN\-]*(?:\.[\pL\pN][\pL\pN\-]*)+",
-    "ip": r"\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{1,4}|:):[0-9A-Fa-f:]*(?::|:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{1,4})",
+    "ip": r"\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{1,4}|:):[0-9A-Fa-f:]*(?::|:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f])",
     "card": r"\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{1,7})?|\d{4}[ -]?\d{6}[ -]?\d{4,5}",
     "phone": r"(?:\+|\(\+?)?\d(?:[ \-./()]{0,3}\d){6,16}(?: ?x\d{1,5})?",
 }
-NO_DOMAINS = frozenset("bmp css csv gif htm html ico jpeg jpg js json md pdf php png py svg txt webp xml".split())
+NO_DOMAINS = frozenset(
+    {"css", "csv", "gif", "html", "jpeg", "jpg", "js", "json", "md", "pdf", "png", "py", "svg", "txt", "webp"}
+)
 
 # Prefixes of the issuers (ISO/IEC 7812) and how many digits their cards have.
 ISSUERS = re.compile(
@@ -62,9 +64,9 @@ MIN_DIGITS, MAX_DIGITS = 7, 15  # of a phone number; the longest is E.164's
 def redact_pii(texts: pa.StringArray, *, kinds: Sequence[Kind] = ("email", "phone", "card", "ip")) -> pa.StringArray:
     """Put placeholders such as <EMAIL_ADDRESS> in the place of e-mail and IP addresses, phone and payment-card numbers.
 
-    A card needs a right check digit and an issuer's prefix or a word before it that says so, an IP address to be that of
-    some host, a phone number an international or North American form and a place in the numbering plan, or a word before
-    it that says so. Versions, dates and order numbers are left alone. Names and postal addresses are not looked for.
+    A card needs a right check digit and an issuer's prefix, or a word before it that says so; an IP address is that of
+    some host; a phone number needs an international or North American form and a place in the numbering plan, or a word
+    before it that says so. Versions, dates and order numbers are left alone. Names and addresses are not looked for.
 
     >>> redact_pii(pa.array(["Mail jo@example.org or call +44 20 7946 0018."])).to_pylist()
     ['Mail <EMAIL_ADDRESS> or call <PHONE_NUMBER>.']
@@ -110,15 +112,15 @@ def _finder(kind: Kind) -> re2._Regexp:
 def _stands_alone(text: str, start: int, end: int) -> bool:
     """Whether no letter or digit touches it, nor a decimal point or sign that makes it part of a longer number."""
     before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    joins_before = before[-1:].isalnum() or bool(re.fullmatch(r"\w[.:\-]", before))
-    joins_after = after[:1].isalnum() or bool(re.fullmatch(r"[.:\-]\d|_.?", after))
+    joins_before = before[-1:].isalnum() or bool(re.fullmatch(r"\w[.\-]|\d:", before))
+    joins_after = after[:1].isalnum() or bool(re.fullmatch(r"[.\-]\d|_.?", after))
     return not joins_before and not joins_after
 
 
 def _is_email(text: str, start: int, end: int) -> bool:
     name, _, domain = text[start:end].rpartition("@")
     last = domain.rpartition(".")[2]
-    return last.isalpha() and len(last) > 1 and last.lower() not in NO_DOMAINS and not name.endswith(".")
+    return last.isalpha() and len(last) > 1 and last.lower() not in NO_DOMAINS and name != "git"
 
 
 def _is_ip(text: str, start: int, end: int) -> bool:

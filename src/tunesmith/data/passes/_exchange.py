@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def partitions(total: int) -> list[tuple[int, int]]:
     """Ranges of the high half of keys, first included and last excluded, that share `total` entries about equally."""
     count = max(1, -(-total // PARTITION_ROWS))
     edges = [(number << 64) // count for number in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def read(folder: Path, part: tuple[int, int]) -> Entries:
@@ -69,7 +70,8 @@ def first_of_each(found: Entries) -> NDArray[np.int64]:
     """For each entry, sorted as `read` gives them, the position of the first one with the same key."""
     new = np.ones(len(found), bool)
     new[1:] = (found["high"][1:] != found["high"][:-1]) | (found["low"][1:] != found["low"][:-1])
-    return np.flatnonzero(new)[np.cumsum(new) - 1]
+    positions: NDArray[np.int64] = np.flatnonzero(new)[np.cumsum(new) - 1]
+    return positions
 
 
 @dataclass(frozen=True)

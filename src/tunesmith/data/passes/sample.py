@@ -24,7 +24,7 @@ def keep(*, rows: int) -> Mapping[str, object]:
 
 
 def sample(stream: Stream, *, rows: int) -> Iterator[pa.Table]:
-    """Each record's `rank` in an order drawn from the seed and its id; the first `rows` stay unless bounds say otherwise.
+    """Each record's `rank` in an order drawn from the seed and its id; the first `rows` stay by default.
 
     The same records and seed always give the same sample, and a larger sample holds every smaller one.
     """

@@ -34,8 +34,8 @@ def split(
     """The `part` of each record; records that share a value of a column in `together` are never parted.
 
     Groups with more than the share `largest` of all records go to the first part, so that none of them makes up
-    another; the rest fill the part that lacks most, in an order drawn from the seed. A record in no group goes by a hash of its
-    content, so that it keeps its part when others come or go.
+    another; the rest fill the part that lacks most, in an order drawn from the seed. A record in no group goes by a
+    hash of its content, so that it keeps its part when others come or go.
     """
     check(parts=parts)
     columns = tuple(together)
@@ -95,7 +95,7 @@ def values_of(table: pa.Table, columns: Sequence[str]) -> list[Values]:
 
 
 def _groups(sizes: Mapping[Values, int]) -> dict[str, tuple[str, int]]:
-    """For each value the name of its group (the least value that it is linked to, however indirectly), and its records."""
+    """For each value the name of its group (the least value linked to it, however indirectly) and its records."""
     parent: dict[str, str] = {}
 
     def root(value: str) -> str:

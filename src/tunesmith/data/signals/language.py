@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from string import ascii_lowercase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +18,18 @@ VERSION = 1
 CHARACTERS = 2000  # of a text that are looked at
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 LETTERS_COUNT = 2.0  # weight of the mean letter triple of a word that is not among the frequent ones
+FOREIGN_COUNTS = 5.0  # less for each letter that a language is not written with
+FLOOR = -15.0  # of the mean log-likelihood of a text's words, below which no language is likely
+CYRILLIC = ("ru", "uk", "bg", "sr")
 UNSEEN_TRIPLES = 1000  # for which room is left in the probabilities
-SCRIPT_SHARE = 0.3  # of the letters; Japanese and Persian are told from their neighbours by a few letters only
 UNKNOWN = "und"  # ISO 639-2 for undetermined
 
 
 def language(text: str) -> str:
     """Language of a text as its ISO 639-1 code, or "und" where nothing tells it.
 
-    A light guess by script, frequent words and letter triples of some twenty languages: good for sentences, weak for a few
-    words or between close kin such as Danish and Norwegian. A stronger model can take its place by the same name.
+    A light guess by script, frequent words and letter triples of some forty languages: good for sentences, weak for a
+    few words or between close kin such as Danish and Norwegian. A stronger model comes later, under the same name.
 
     >>> language("The cat is on the roof.")
     'en'
@@ -35,18 +38,16 @@ def language(text: str) -> str:
     >>> language("12:30"), language("日本語の文です。")
     ('und', 'ja')
     """
-    given = text[:CHARACTERS]
-    letters = [sign for sign in given if sign.isalpha()]
+    given = text[:CHARACTERS].lower()
+    letters = sum(map(str.isalpha, given))
     if not letters:
         return UNKNOWN
-    return _by_script(letters) or _by_words(WORD.findall(given.lower()))
+    return (None if given.isascii() else _by_script(given, letters)) or _by_words(WORD.findall(given))
 
 
-def _by_script(letters: Sequence[str]) -> str | None:
-    count = Counter(letters)
-    for code, first, last in _facts().scripts:
-        share = sum(number for sign, number in count.items() if first <= sign <= last) / len(letters)
-        if share > (SCRIPT_SHARE if first != last and code != "ja" else 0.0):
+def _by_script(text: str, letters: int) -> str | None:
+    for code, script, share in _facts().scripts:
+        if len(script.findall(text)) > share * letters:
             return code
     return None
 
@@ -55,7 +56,7 @@ def _by_words(words: Sequence[str]) -> str:
     facts = _facts()
     scores = sum((_score(word) for word in words), np.zeros(len(facts.codes)))
     best = int(np.argmax(scores))
-    return facts.codes[best] if scores[best] > len(words) * facts.floor else UNKNOWN
+    return facts.codes[best] if scores[best] > len(words) * FLOOR else UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class _Facts:
     words: Mapping[str, NDArray[np.float64]]  # NaN in languages that do not have the word
     triples: Mapping[str, NDArray[np.float64]]
     unseen: NDArray[np.float64]
-    scripts: Sequence[tuple[str, str, str]]
-    floor: float
+    letters: Sequence[frozenset[str]]  # that each language is written with
+    scripts: Sequence[tuple[str, re.Pattern[str], float]]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -75,7 +76,8 @@ def _score(word: str) -> NDArray[np.float64]:
     """Log-likelihood of a word in each language: of a frequent one by its rank, of another by its letters."""
     facts = _facts()
     found = [facts.triples.get(triple, facts.unseen) for triple in _triples(word)]
-    by_letters: NDArray[np.float64] = LETTERS_COUNT * np.mean(found, axis=0)
+    foreign = np.array([sum(sign.isalpha() and sign not in letters for sign in word) for letters in facts.letters])
+    by_letters: NDArray[np.float64] = LETTERS_COUNT * np.mean(found, axis=0) - FOREIGN_COUNTS * foreign
     known = facts.words.get(word)
     return by_letters if known is None else np.where(np.isnan(known), by_letters, known)
 
@@ -96,8 +98,9 @@ def _facts() -> _Facts:
     triples = {
         triple: np.log((np.array([count[triple] for count in counts]) + 0.5) / sizes) for triple in set().union(*counts)
     }
-    scripts = [(code, first, last) for code, first, last in given["scripts"]]
-    return _Facts(tuple(lists), _ranks(list(lists.values())), triples, np.log(0.5 / sizes), scripts, -16.0)
+    letters = [frozenset(given["letters"][code] + ("" if code in CYRILLIC else ascii_lowercase)) for code in lists]
+    scripts = [(code, re.compile(script), float(share)) for code, script, share in given["scripts"]]
+    return _Facts(tuple(lists), _ranks(list(lists.values())), triples, np.log(0.5 / sizes), letters, scripts)
 
 
 def _ranks(lists: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:

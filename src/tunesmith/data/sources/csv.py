@@ -60,7 +60,7 @@ def _header(file: File, table: Iterator[Parsed]) -> list[str]:
 
 
 def _records(file: File, sign: str) -> Iterator[Parsed]:
-    """Each record with the bytes it stands in and the line it begins on, or with what is wrong; blank lines are skipped."""
+    """Each record with the bytes it stands in, or with what is wrong with them; blank lines are skipped."""
     pulled: list[Line] = []
 
     def texts() -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tunesmith.web.html import Html, folded, join, table, tag
+from tunesmith.web.order import arms, lists
 from tunesmith.web.page import Section, card
-from tunesmith.web.read import mapping, mappings, named
+from tunesmith.web.read import mapping, mappings
 from tunesmith.web.words import plain
 
 SHOWN = 4
@@ -15,7 +16,7 @@ Fields = Mapping[str, object]
 
 def examples(report: Fields) -> Section | None:
     """Prompts with their target and every model's answer."""
-    cards = [_example(each) for each in mappings(report.get("examples"))]
+    cards = [_example(each, arms(report)) for each in mappings(report.get("examples"))]
     if not cards:
         return None
     rest = (
@@ -31,8 +32,11 @@ def examples(report: Fields) -> Section | None:
     )
 
 
-def _example(each: Fields) -> Html:
-    answers = ((str(arm), str(text)) for arm, text in mapping(each.get("answers")).items())
+def _example(each: Fields, ranked: Sequence[str]) -> Html:
+    given = {str(arm): str(text) for arm, text in mapping(each.get("answers")).items()}
+    answers = [
+        (arm, given[arm]) for arm in (*(arm for arm in ranked if arm in given), *sorted(set(given) - set(ranked)))
+    ]
     target = [("target", str(each["target"]))] if each.get("target") is not None else []
     rows = (
         tag(
@@ -49,9 +53,7 @@ def _example(each: Fields) -> Html:
 def samples(report: Fields) -> Section | None:
     """Rows that were kept and rows that were dropped, by reason."""
     parts = [
-        _list(name, mapping(fields.get("samples")))
-        for name, fields in named(report.get("lists"))
-        if fields.get("samples")
+        _list(name, mapping(fields.get("samples"))) for name, fields in lists(report).items() if fields.get("samples")
     ]
     return Section("samples", "Samples", join(parts), "Redacted where the recipe says so.") if parts else None
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tunesmith.web.draw import stacked
 from tunesmith.web.html import Html, breakable, folded, join, table, tag
+from tunesmith.web.order import lists, parts
 from tunesmith.web.page import Section, card
-from tunesmith.web.read import amounts, count, mapping, mappings, named
+from tunesmith.web.read import amounts, count, mappings
 from tunesmith.web.words import balance, grouped, missing, share
 
 SHOWN = 14  # funnel rows before the smaller ones are folded away
@@ -16,7 +17,7 @@ Fields = Mapping[str, object]
 
 def funnel(report: Fields) -> Section | None:
     """What came in, what each step dropped and why, and what was kept."""
-    bodies = join(_list(name, fields) for name, fields in lists_of(report).items())
+    bodies = join(_list(name, fields) for name, fields in lists(report).items())
     if not bodies:
         return None
     return Section(
@@ -25,12 +26,6 @@ def funnel(report: Fields) -> Section | None:
         bodies,
         "Every record that came in is counted once: kept, dropped with a reason, or quarantined.",
     )
-
-
-def lists_of(report: Fields) -> dict[str, Fields]:
-    """The lists of data that had any record; where lists were not kept apart, the whole run as one."""
-    lists = dict(named(report.get("lists"))) or {str(report.get("run", "")): mapping(report.get("records"))}
-    return {name: fields for name, fields in lists.items() if count(fields.get("in")) + count(fields.get("made"))}
 
 
 def _list(name: str, fields: Fields) -> Html:
@@ -48,7 +43,7 @@ def steps_of(fields: Fields) -> list[Fields]:
     """The steps of a list; where they were not kept, one for each reason."""
     steps = mappings(fields.get("steps"))
     if steps:
-        return steps
+        return [step for step in steps if _size(step) or step.get("why")]  # the others have nothing to tell
     found: list[Fields] = []
     left = count(fields.get("in")) + count(fields.get("made")) - count(fields.get("quarantined"))
     for reason, amount in amounts(fields.get("dropped")).items():
@@ -68,7 +63,7 @@ def _by_size(steps: Sequence[Fields]) -> tuple[list[Fields], list[Fields]]:
 
 
 def _size(step: Fields) -> int:
-    return count(step.get("dropped")) + _made(step)
+    return count(step.get("dropped")) + made_by(step)
 
 
 def _check(fields: Fields) -> Html:
@@ -81,36 +76,37 @@ def _check(fields: Fields) -> Html:
 def _first(fields: Fields, whole: int) -> Html:
     """What was read; records that no step says it made are counted here."""
     came = count(fields.get("in"))
-    made = count(fields.get("made")) - sum(map(_made, mappings(fields.get("steps"))))
+    made = count(fields.get("made")) - sum(map(made_by, mappings(fields.get("steps"))))
     note = f"{grouped(came)} read + {grouped(made)} made" if made > 0 else "records read"
-    aside = count(fields.get("quarantined"))
+    told = any(step.get("step") == "quarantine" for step in mappings(fields.get("steps")))
+    aside = 0 if told else count(fields.get("quarantined"))
     held = f" · {grouped(aside)} quarantined" if aside else ""
     bar = stacked([("kept", came), ("made", made)], whole)
     return _row("in", note + held, bar, "", grouped(came + max(0, made)), class_="total")
 
 
-def _made(step: Fields) -> int:
+def made_by(step: Fields) -> int:
     """Records that came out of a step and were not in it before."""
     return max(0, count(step.get("kept")) + count(step.get("dropped")) - count(step.get("in")))
 
 
 def _step(step: Fields, whole: int) -> Html:
-    gone, left, made = count(step.get("dropped")), count(step.get("kept")), _made(step)
+    gone, left, made = count(step.get("dropped")), count(step.get("kept")), made_by(step)
     bar = stacked([("kept", left - made), ("made", made), ("dropped", gone)], whole)
     return _row(str(step.get("step", "")), str(step.get("why") or ""), bar, _change(step), grouped(left))
 
 
 def _change(step: Fields) -> Html:
-    gone, made = count(step.get("dropped")), _made(step)
+    gone, made = count(step.get("dropped")), made_by(step)
     parts = [tag("span", f"+{grouped(made)} made ", class_="plus")] if made else []
     parts += [join([f"−{grouped(gone)} ", tag("small", share(gone, count(step.get("in")) + made))])] if gone else []
     return join(parts or [tag("span", "0", class_="none")])
 
 
 def _last(fields: Fields, whole: int) -> Html:
-    parts, kept = amounts(fields.get("parts")), count(fields.get("kept"))
-    shades = [(f"kept part{index % 4}", size) for index, size in enumerate(parts.values())] or [("kept", kept)]
-    note = " · ".join(f"{name} {grouped(size)}" for name, size in parts.items())
+    shares, kept = parts(fields), count(fields.get("kept"))
+    shades = [(f"kept part{index % 4}", size) for index, size in enumerate(shares.values())] or [("kept", kept)]
+    note = " · ".join(f"{name} {grouped(size)}" for name, size in shares.items())
     of_all = tag("small", share(kept, whole), title="of all records")
     return _row("kept", note, stacked(shades, whole), of_all, grouped(kept), class_="total")
 

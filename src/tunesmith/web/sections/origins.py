@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from tunesmith.web.draw import stacked
 from tunesmith.web.html import Html, breakable, folded, join, table, tag
+from tunesmith.web.order import lists
 from tunesmith.web.page import Section, card
-from tunesmith.web.read import amounts, mapping, named
+from tunesmith.web.read import amounts, mapping
 from tunesmith.web.words import duration, grouped, share
 
 SHOWN = 8
@@ -17,10 +18,10 @@ Fields = Mapping[str, object]
 
 def origins(report: Fields) -> Section | None:
     """Sources, licences and domains of what each list kept."""
-    lists = list(named(report.get("lists")))
+    kept = {name: fields for name, fields in lists(report).items() if any(fields.get(key) for key in TITLES)}
     cards = [
-        counted(f"{title} of {name}" if len(lists) > 1 else title, one, amounts(fields.get(key)))
-        for name, fields in lists
+        counted(f"{title} of {name}" if len(kept) > 1 else title, one, amounts(fields.get(key)))
+        for name, fields in kept.items()
         for key, (title, one) in TITLES.items()
         if amounts(fields.get(key))
     ]
@@ -52,8 +53,9 @@ def _seconds(report: Fields) -> Html:
     seconds = amounts(report.get("seconds"))
     if not seconds:
         return Html("")
-    longest = max(seconds.values()) or 1.0
-    rows = ((breakable(name), _bar(spent, longest), duration(spent)) for name, spent in seconds.items())
+    ordered = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
+    longest = ordered[0][1] or 1.0
+    rows = ((breakable(name), _bar(spent, longest), duration(spent)) for name, spent in ordered)
     return card(
         table(
             f"Time · {duration(sum(seconds.values()))} in {len(seconds)} steps",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tunesmith.web.html import Html, join, tag
+from tunesmith.web.order import candidates
 from tunesmith.web.page import pill
-from tunesmith.web.read import amounts, count, mapping, named, sequence
+from tunesmith.web.read import amounts, count, mapping, sequence
 from tunesmith.web.words import STATES, VERDICTS, dropped, duration, grouped, share
 
 Fields = Mapping[str, object]
@@ -36,7 +37,7 @@ def _tiles(report: Fields) -> Iterator[Html]:
     whole = count(records.get("in")) + count(records.get("made"))
     yield _tile("records in", grouped(count(records.get("in"))), _came(records))
     yield _tile("records kept", grouped(count(records.get("kept"))), _went(records, whole))
-    verdicts = [(name, str(verdict.get("state"))) for name, verdict in named(report.get("gate"))]
+    verdicts = [(name, str(verdict.get("state"))) for name, verdict in candidates(report)]
     if verdicts:
         yield _tile("quality gate", join(_verdict(name, state) for name, state in verdicts), "")
     seconds = amounts(report.get("seconds"))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from tunesmith.core.numbers import Number
 from tunesmith.web.draw import Scale, scale_of, whisker
 from tunesmith.web.html import Html, breakable, join, scrolling, tag
+from tunesmith.web.order import arms, metrics
 from tunesmith.web.page import Section, pill
-from tunesmith.web.read import amount, arms_first, mapping, mappings, named, number, score_key
+from tunesmith.web.read import amount, mapping, mappings, named, number, score_key
 from tunesmith.web.sections.comparisons import comparisons
 from tunesmith.web.words import VERDICTS, decimal, digits, grouped, interval
 
@@ -26,6 +27,7 @@ class Column:
     n: int | None  # None where the arms were measured on different numbers of rows
     places: int
     scale: Scale
+    by_group: Scores  # the same numbers with their intervals by group, where the recipe names groups
     bounds: Sequence[float]
 
 
@@ -34,18 +36,20 @@ def scores(report: Fields) -> Section | None:
     measured = {score_key(str(key)): number(fields) for key, fields in named(report.get("numbers"))}
     if not measured:
         return None
-    columns = [_column(report, metric, measured) for metric in dict.fromkeys(metric for _, metric, _ in measured)]
-    lead = "All rows are printed, also those that beat ours. Whiskers are 95 % intervals, dashed lines are bounds."
+    by_group = {score_key(str(key)): number(fields) for key, fields in named(report.get("numbers_by_group"))}
+    columns = [_column(report, metric, measured, by_group) for metric in metrics(report)]
+    lead = "Every row, also those that beat ours. Whiskers are 95 % intervals, thin ones by group; dashes are bounds."
     return Section("numbers", "Numbers", join([_table(report, measured, columns), comparisons(report)]), lead)
 
 
-def _column(report: Fields, metric: str, measured: Scores) -> Column:
+def _column(report: Fields, metric: str, measured: Scores, by_group: Scores) -> Column:
     found = {key: value for key, value in measured.items() if key[1] == metric}
-    edges = [edge for value in found.values() for edge in (value.value, value.low, value.high)]
+    groups = {key: value for key, value in by_group.items() if key[1] == metric}
+    edges = [edge for value in [*found.values(), *groups.values()] for edge in (value.value, value.low, value.high)]
     sizes = {value.n for (_, _, part), value in found.items() if not part}
     bounds = gate_bounds(report, metric)
     n = sizes.pop() if len(sizes) == 1 else None
-    return Column(metric, n, digits(edges), scale_of([*edges, *bounds], pad=0.06), bounds)
+    return Column(metric, n, digits(edges), scale_of([*edges, *bounds], pad=0.06), groups, bounds)
 
 
 def gate_bounds(report: Fields, metric: str) -> list[float]:
@@ -57,7 +61,7 @@ def gate_bounds(report: Fields, metric: str) -> list[float]:
 
 def _table(report: Fields, measured: Scores, columns: Sequence[Column]) -> Html:
     slices = sorted({part for _, _, part in measured})  # the whole, "", comes first
-    rows = [(arm, part) for arm in arms_first(report) for part in slices]
+    rows = [(arm, part) for arm in arms(report) for part in slices]
     lines = [_row(report, arm, part, measured, columns) for arm, part in rows if _has(measured, arm, part)]
     head = tag("tr", tag("th", "arm", scope="col"), *map(_head, columns))
     caption = tag("caption", CAPTION, class_="hidden")
@@ -75,7 +79,7 @@ def _head(column: Column) -> Html:
 
 
 def _row(report: Fields, arm: str, part: str, measured: Scores, columns: Sequence[Column]) -> Html:
-    cells = (_cell(measured.get((arm, column.metric, part)), column) for column in columns)
+    cells = (_cell((arm, column.metric, part), measured, column) for column in columns)
     heading = tag("th", *_name(report, arm, part), scope="row")
     return tag("tr", heading, *cells, class_="slice" if part else None)
 
@@ -88,10 +92,14 @@ def _name(report: Fields, arm: str, part: str) -> list[Html]:
     return [tag("span", breakable(arm), " "), pill(VERDICTS[state].lower(), state) if state in VERDICTS else role]
 
 
-def _cell(value: Number | None, column: Column) -> Html:
+def _cell(key: tuple[str, str, str], measured: Scores, column: Column) -> Html:
+    value, by_group = measured.get(key), column.by_group.get(key)
     if value is None:
         return tag("td", tag("small", "–"))
     size = "" if value.n == column.n else tag("small", f"n {grouped(value.n)}")
-    drawing = whisker(value, column.scale, bounds=column.bounds)
+    drawing = whisker(value, column.scale, bounds=column.bounds, thin=by_group)
     limits = tag("small", interval(value, column.places))
-    return tag("td", tag("b", decimal(value.value, column.places)), drawing, limits, size)
+    wider = Html("")
+    if by_group is not None and by_group.low is not None:
+        wider = tag("small", f"{interval(by_group, column.places)} by group")
+    return tag("td", tag("b", decimal(value.value, column.places)), drawing, limits, wider, size)

@@ -10,6 +10,8 @@ from tunesmith.web.page import Section
 from tunesmith.web.read import amount, amounts, mapping, named, sequence
 from tunesmith.web.words import grouped, plain
 
+LOWER_FIRST = ("min", "above", "max", "below")
+
 
 def signals(report: Mapping[str, object]) -> Section | None:
     """One histogram for each measured signal."""
@@ -33,10 +35,16 @@ def _numbers(value: object) -> list[float]:
 
 
 def _figure(signal: str, fields: Mapping[str, object], of: str) -> Html:
-    edges, counts, bounds = _numbers(fields.get("edges")), _numbers(fields.get("counts")), mapping(fields.get("bounds"))
+    edges, counts, bounds = _numbers(fields.get("edges")), _numbers(fields.get("counts")), _bounds(fields)
     n = f"n {grouped(sum(counts))}"
     kept = ", ".join(f"{name} {plain(value)}" for name, value in bounds.items()) or "no bound"
     peak = max(range(len(counts)), key=lambda index: counts[index])
     alt = f"Histogram of {signal}, {n}, most often between {edges[peak]:g} and {edges[peak + 1]:g}; bounds: {kept}"
     caption = tag("figcaption", tag("b", signal), f" {of} " if of else " ", tag("small", f"{kept} · {n}"))
     return tag("figure", caption, histogram(edges, counts, amounts(bounds), alt=alt), class_="card")
+
+
+def _bounds(fields: Mapping[str, object]) -> dict[str, object]:
+    """The bounds of a signal, lower limits first."""
+    given = mapping(fields.get("bounds"))
+    return {name: given[name] for name in (*(name for name in LOWER_FIRST if name in given), *given)}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from tunesmith.web.draw import Points, curve
+from tunesmith.web.draw import Points, curve, key
 from tunesmith.web.html import Html, breakable, join, table, tag
+from tunesmith.web.order import candidates
 from tunesmith.web.page import Section, card
 from tunesmith.web.read import amount, count, mapping, mappings, named
 from tunesmith.web.words import decimal, digits, grouped, plain
 
-TOGETHER = ("loss", "validation_loss")  # drawn into one picture; every other quantity gets its own
+VALIDATION = "validation_"  # drawn into one picture with the same quantity of the training data
 Fields = Mapping[str, object]
 
 
@@ -18,8 +19,17 @@ def training(report: Fields) -> Section | None:
     """Curves and settings of every train step."""
     settings = dict(named(report.get("training")))
     curves = {str(name): mappings(points) for name, points in mapping(report.get("curves")).items()}
-    parts = [_step(name, settings.get(name, {}), curves.get(name, [])) for name in dict.fromkeys([*settings, *curves])]
+    parts = [
+        _step(name, settings.get(name, {}), curves.get(name, []))
+        for name in sorted({*settings, *curves}, key=lambda name: (_rank(report, name), name))
+    ]
     return Section("training", "Training", join(parts)) if parts else None
+
+
+def _rank(report: Fields, name: str) -> int:
+    """Models that others start from come first, then the candidates, those that passed before those that did not."""
+    ranked = [candidate for candidate, _ in candidates(report)]
+    return 1 + ranked.index(name) if name in ranked else 0
 
 
 def _step(name: str, fields: Fields, points: Sequence[Fields]) -> Html:
@@ -32,31 +42,32 @@ def _step(name: str, fields: Fields, points: Sequence[Fields]) -> Html:
 
 
 def figures(name: str, points: Sequence[Fields]) -> list[Html]:
-    """One picture for the losses and one for each other quantity of a train step."""
-    keys = dict.fromkeys(key for point in points for key in point if key != "step")
-    groups = [[key for key in TOGETHER if key in keys], *([key] for key in keys if key not in TOGETHER)]
-    drawn = [{key.replace("_", " "): _points(points, key) for key in group if _points(points, key)} for group in groups]
-    return [_figure(name, series) for series in drawn if series]
+    """A picture for each quantity of a train step, the loss first."""
+    measured = {quantity for point in points for quantity in point} - {"step"}
+    quantities = {quantity.removeprefix(VALIDATION) for quantity in measured}
+    ordered = sorted(quantities, key=lambda quantity: (quantity != "loss", quantity))
+    drawn = ({of: _points(points, of) for of in (quantity, VALIDATION + quantity)} for quantity in ordered)
+    lines = ({of.replace("_", " "): line for of, line in series.items() if line} for series in drawn)
+    return [_figure(name, series) for series in lines if series]
 
 
-def _points(points: Sequence[Fields], key: str) -> list[tuple[float, float]]:
-    pairs = ((amount(point.get("step")), amount(point.get(key))) for point in points)
+def _points(points: Sequence[Fields], quantity: str) -> list[tuple[float, float]]:
+    pairs = ((amount(point.get("step")), amount(point.get(quantity))) for point in points)
     return [(x, y) for x, y in pairs if x is not None and y is not None]
 
 
 def _figure(name: str, series: Mapping[str, Points]) -> Html:
-    ends = "; ".join(f"{key} {_ends(points)}" for key, points in series.items())
-    n = max(len(points) for points in series.values())
-    alt = f"{name}, {n} points over training steps: {ends}"
+    ends = "; ".join(f"{of} {_ends(points)}" for of, points in series.items())
+    alt = f"{name}, {max(map(len, series.values()))} points over training steps: {ends}"
     caption = tag("figcaption", tag("b", next(iter(series))), " ", tag("small", *_lines(series)))
     return tag("figure", caption, curve(series, alt=alt), class_="card")
 
 
-def _lines(series: Mapping[str, Points]) -> list[Html]:
-    """The first and last value of each line of a picture, with the number of its points."""
-    names = [""] if len(series) == 1 else [f"{key} " for key in series]
-    texts = (f"{name}{_ends(points)} · n {len(points)}" for name, points in zip(names, series.values(), strict=True))
-    return [tag("span", text) for text in texts]
+def _lines(series: Mapping[str, Points]) -> Iterator[Html]:
+    """The legend: the first and last value of each line of a picture, with the number of its points."""
+    for index, (name, points) in enumerate(series.items()):
+        mark = [key(index), f"{name} "] if len(series) > 1 else []
+        yield tag("span", *mark, f"{_ends(points)} · n {len(points)}")
 
 
 def _ends(points: Points) -> str:

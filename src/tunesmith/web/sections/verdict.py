@@ -8,8 +8,10 @@ from dataclasses import replace
 from tunesmith.core.numbers import Number
 from tunesmith.web.draw import scale_of, whisker
 from tunesmith.web.html import Html, breakable, tag
+from tunesmith.web.order import candidates
 from tunesmith.web.page import Section, card
-from tunesmith.web.read import amount, mapping, mappings, named, number
+from tunesmith.web.read import amount, mapping, mappings, number
+from tunesmith.web.sections.comparisons import comparison_n
 from tunesmith.web.words import VERDICTS, decimal, digits, grouped, interval, rule
 
 SIGNS = {"passed": "✓", "failed": "✗", "undecidable": "?", "waiting": "…"}
@@ -18,7 +20,7 @@ Fields = Mapping[str, object]
 
 def verdict(report: Fields) -> Section | None:
     """A card for every candidate that went before the gate."""
-    cards = [_candidate(report, name, fields) for name, fields in named(report.get("gate"))]
+    cards = [_candidate(report, name, fields) for name, fields in candidates(report)]
     lead = (
         "The recipe's bounds decide, on data that no candidate was trained on. A candidate passes if every check does."
     )
@@ -60,12 +62,7 @@ def _size(report: Fields, name: str, check: Fields) -> int:
     wanted = {"metric": metric, "candidate": name, "against": check.get("against"), "by": check.get("by")}
     if check.get("against") is None:
         return number(mapping(report.get("numbers")).get(f"{name}/{metric}")).n
-    fits = (
-        each
-        for each in mappings(report.get("comparisons"))
-        if all(each.get(key) == value for key, value in wanted.items())
-    )
-    return next((number(each.get("difference")).n for each in fits), 0)
+    return comparison_n(report, wanted)
 
 
 def _check(check: Fields, size: int) -> Html:

@@ -1,0 +1,79 @@
+"""Files are found by path or pattern, opened whatever their compression, and read line by line."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from tunesmith.core.errors import UserError
+from tunesmith.data.files import File, expand, lines, open_bytes
+
+CONTENT = b"one\ntwo\nthree\n"
+
+
+def test_a_pattern_names_its_files_in_order_with_uris_relative_to_the_recipe(tmp_path: Path) -> None:
+    for name in ("raw/b.jsonl", "raw/a.jsonl", "raw/deep/c.jsonl", "raw/d.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(CONTENT)
+    assert [file.uri for file in expand("raw/*.jsonl", tmp_path)] == ["raw/a.jsonl", "raw/b.jsonl"]
+    assert [file.uri for file in expand("raw/**/*.jsonl", tmp_path)][-1] == "raw/deep/c.jsonl"
+    both = expand(["raw/a.jsonl", "raw/*.jsonl", "raw/d.txt"], tmp_path)
+    assert [file.uri for file in both] == ["raw/a.jsonl", "raw/b.jsonl", "raw/d.txt"]
+
+
+def test_a_misspelt_file_names_the_files_like_it(tmp_path: Path) -> None:
+    (tmp_path / "tickets.jsonl").write_bytes(CONTENT)
+    with pytest.raises(UserError, match="'tikets.jsonl' does not exist") as caught:
+        expand("tikets.jsonl", tmp_path)
+    assert "tickets.jsonl" in caught.value.hint
+
+
+def test_a_pattern_without_files_and_a_folder_say_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.csv").write_bytes(CONTENT)
+    with pytest.raises(UserError, match="no file matches") as nothing:
+        expand("raw/*.jsonl", tmp_path)
+    assert "a.csv" in nothing.value.hint
+    with pytest.raises(UserError, match="is a folder") as folder:
+        expand("raw", tmp_path)
+    assert "raw/*" in folder.value.hint
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_content_is_the_same_plain_and_compressed(tmp_path: Path, suffix: str) -> None:
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}[suffix]
+    path = tmp_path / f"file.txt{suffix}"
+    path.write_bytes(pack(CONTENT))
+    file = File(str(path), path.name)
+    with open_bytes(file) as stream:
+        assert stream.read() == CONTENT
+    assert [(line.raw, line.number, line.offset) for line in lines(file)] == [
+        (b"one\n", 1, 0),
+        (b"two\n", 2, 4),
+        (b"three\n", 3, 8),
+    ]
+
+
+def test_ranges_of_a_file_hold_each_line_once(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(CONTENT)
+    for cut in range(len(CONTENT) + 1):
+        parts = [File(str(path), "file.txt", 0, cut), File(str(path), "file.txt", cut)]
+        assert [line.raw for part in parts for line in lines(part)] == [b"one\n", b"two\n", b"three\n"]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_cut_file_gives_its_first_lines_and_then_one_error(tmp_path: Path, suffix: str) -> None:
+    content = b"".join(b"line %d is %d long\n" % (number, number**5) for number in range(60_000))
+    pack = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}[suffix]
+    path = tmp_path / f"file.txt{suffix}"
+    whole = pack(content)
+    path.write_bytes(whole[: len(whole) // 2])
+    *good, last = lines(File(str(path), path.name))
+    assert len(good) > 10_000
+    assert b"".join(line.raw for line in good) == content[: last.offset]
+    assert "cut or damaged" in last.error
+    assert last.number == len(good) + 1

@@ -1,0 +1,111 @@
+"""Rows of a source become a batch; what does not fit is quarantined, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tunesmith.core.record import COLUMNS
+from tunesmith.data.rows import Ids, to_batch
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["text", "messages", "target", "chosen", "rejected", "tools", "group", "license", "line", "date"])
+
+
+def test_three_rows_go_in_and_two_come_out_with_one_reason() -> None:
+    rows = [{"text": "one", "uri": "a.jsonl", "line": 1}, {"text": 2, "uri": "a.jsonl", "line": 2}, {"text": "three"}]
+    batch, quarantined = to_batch(rows, source="notes", domain="support", license="MIT")
+    assert batch["text"].to_pylist() == ["one", "three"]
+    assert batch["domain"].to_pylist() == ["support", "support"]
+    assert quarantined == [
+        {"uri": "a.jsonl", "line": 2, "offset": None, "error": "text is int 2, not text", "raw": '{"text":2}'}
+    ]
+
+
+def test_columns_have_the_schemas_types_and_unused_ones_are_absent() -> None:
+    rows = [{"text": "a", "group": 7, "license": "MIT", "line": 1, "stars": 5, "meta": {"tags": ["x"]}}]
+    batch, _ = to_batch(rows, source="notes")
+    assert batch.schema.names == ["id", "text", "source", "group", "license", "origin", "meta"]
+    assert all(field.type == COLUMNS[field.name] for field in batch.schema)
+    assert batch["group"].to_pylist() == ["7"]
+    assert json.loads(batch["meta"][0].as_py()) == {"stars": 5, "tags": ["x"]}
+
+
+def test_a_row_with_its_own_key_keeps_its_id_when_its_text_changes() -> None:
+    first, _ = to_batch([{"text": "old", "key": "7"}], source="notes")
+    second, _ = to_batch([{"text": "new", "key": "7"}], source="notes")
+    elsewhere, _ = to_batch([{"text": "old", "key": "7"}], source="others")
+    assert first["id"] == second["id"]
+    assert first["id"] != elsewhere["id"]
+
+
+def test_a_row_without_key_is_known_by_its_content_and_not_by_its_place() -> None:
+    first, _ = to_batch([{"text": "same", "line": 1, "uri": "a"}], source="notes")
+    moved, _ = to_batch([{"text": "new above it"}, {"text": "same", "line": 2, "uri": "b"}], source="notes")
+    assert moved["id"][1] == first["id"][0]
+
+
+def test_equal_rows_get_different_ids_also_across_batches() -> None:
+    ids = Ids()
+    first, _ = to_batch([{"text": "same"}, {"text": "same"}], source="notes", ids=ids)
+    second, _ = to_batch([{"text": "same"}], source="notes", ids=ids)
+    assert len({*first["id"].to_pylist(), *second["id"].to_pylist()}) == 3
+
+
+def test_conversations_and_pairs_take_the_forms_that_are_in_use() -> None:
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}]
+    rows = [{"messages": turns, "tools": [{"name": "f"}]}, {"messages": turns, "chosen": "yes", "rejected": "no"}]
+    batch, quarantined = to_batch(rows, source="chats")
+    assert quarantined == []
+    assert batch["messages"][0].as_py()[1]["tool_calls"] == '[{"id":1}]'
+    assert batch["tools"].to_pylist() == ['[{"name":"f"}]', None]
+    assert batch["chosen"][1].as_py()[0]["content"] == "yes"
+
+
+def test_a_conversation_that_is_none_says_where_it_goes_wrong() -> None:
+    rows = [
+        {"messages": "hello"},
+        {"messages": [{"content": "no role"}]},
+        {"messages": [{"role": "user", "content": ["a", "list"]}]},
+    ]
+    _, quarantined = to_batch(rows, source="chats")
+    assert [entry["error"] for entry in quarantined] == [
+        "messages is str 'hello', not a list of messages",
+        "messages[0] is dict {'content': 'no role'}, not a message with role and content",
+        "messages[0].content is list ['a', 'list'], not text",
+    ]
+
+
+def test_half_a_character_is_quarantined_wherever_it_stands() -> None:
+    rows = [{"text": "bad \ud800"}, {"text": "good", "note": "bad \udfff"}, {"text": "good"}]
+    batch, quarantined = to_batch(rows, source="notes")
+    assert batch["text"].to_pylist() == ["good"]
+    assert len(quarantined) == 2
+
+
+def test_what_a_source_could_not_read_stays_as_the_source_told_it() -> None:
+    entry = {"uri": "a", "line": 3, "offset": 9, "error": "cut", "raw": b"\xff"}
+    batch, quarantined = to_batch([{"quarantine": entry}], source="notes")
+    assert batch.num_rows == 0
+    assert quarantined == [entry]
+
+
+def test_a_meta_that_would_hide_a_value_stays_whole() -> None:
+    batch, _ = to_batch([{"text": "a", "stars": 1, "meta": {"stars": 2}}, {"text": "b", "meta": "x"}], source="notes")
+    assert [json.loads(meta) for meta in batch["meta"].to_pylist()] == [{"stars": 1, "meta": {"stars": 2}}, {"meta": "x"}]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.dictionaries(NAMES | st.text(max_size=3), VALUES, max_size=4), max_size=5))
+def test_whatever_a_row_holds_it_is_kept_or_quarantined(rows: list[dict[str, object]]) -> None:
+    batch, quarantined = to_batch(rows, source="anything")
+    assert batch.num_rows + len(quarantined) == len(rows)
+    assert len(set(batch["id"].to_pylist())) == batch.num_rows
+    assert isinstance(pa.Table.from_batches([batch]), pa.Table)
