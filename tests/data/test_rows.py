@@ -16,7 +16,9 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
-NAMES = st.sampled_from(["text", "messages", "target", "chosen", "rejected", "tools", "group", "license", "line", "date"])
+NAMES = st.sampled_from(
+    ["text", "messages", "target", "chosen", "rejected", "tools", "group", "license", "line", "date"]
+)
 
 
 def test_three_rows_go_in_and_two_come_out_with_one_reason() -> None:
@@ -99,7 +101,10 @@ def test_what_a_source_could_not_read_stays_as_the_source_told_it() -> None:
 
 def test_a_meta_that_would_hide_a_value_stays_whole() -> None:
     batch, _ = to_batch([{"text": "a", "stars": 1, "meta": {"stars": 2}}, {"text": "b", "meta": "x"}], source="notes")
-    assert [json.loads(meta) for meta in batch["meta"].to_pylist()] == [{"stars": 1, "meta": {"stars": 2}}, {"meta": "x"}]
+    assert [json.loads(meta) for meta in batch["meta"].to_pylist()] == [
+        {"stars": 1, "meta": {"stars": 2}},
+        {"meta": "x"},
+    ]
 
 
 @settings(max_examples=300, deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -56,9 +58,12 @@ def _whole(rows: pa.RecordBatch | pa.Table) -> pa.StringArray:
     parts = [_joined(_messages(rows, name)) for name in MESSAGE_COLUMNS if name in rows.schema.names]
     if not parts:
         return pa.nulls(rows.num_rows, pa.string())
-    joined = pc.binary_join_element_wise(*parts, "\n", null_handling="skip")
-    some = np.any([part.is_valid().to_numpy(zero_copy_only=False) for part in parts], axis=0)
-    return pc.if_else(arrow(some), joined, None)
+    return reduce(_both, parts)
+
+
+def _both(first: pa.StringArray, second: pa.StringArray) -> pa.StringArray:
+    # not null_handling="skip", with which pyarrow 26 loses the rows where all are null
+    return pc.coalesce(pc.binary_join_element_wise(first, second, "\n"), first, second)
 
 
 def _joined(turns: pa.ListArray, *, of_answer: bool | None = None) -> pa.StringArray:

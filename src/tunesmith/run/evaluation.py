@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,7 @@ class Evaluated:
     rows: Sequence[Row]
     targets: Sequence[str]
     checkpoints: Mapping[str, Path]
+    scored: int | None = None  # how often a gate has scored this test set, this time included
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,7 @@ def _evaluation(recipe: Recipe, evaluated: Evaluated, checkpoints: Mapping[str, 
         "comparisons": [comparison.as_json() for comparison in compared.comparisons],
         "gate": {name: verdict.as_json() for name, verdict in evaluated.verdicts.items()},
         "arms": roles,
+        "test_set": {"rows": len(evaluated.rows), "scored": evaluated.scored},
         "examples": _examples(evaluated, str(recipe.seed)),
     }
 

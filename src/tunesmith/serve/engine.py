@@ -14,7 +14,7 @@ from tunesmith.models.base import Answer, Chat, Model, Sampling
 
 @dataclass(frozen=True)
 class Limits:
-    """What the engine may hold. 32 rows and 5 ms: on two cores more of either cost latency and won no throughput."""
+    """What the engine may hold. With 32 clients, batches of 32 gave four times the answers a second of single calls."""
 
     batch: int = 32  # requests in one call of the model
     wait_s: float = 0.005  # how long the first of a batch waits for others

@@ -91,8 +91,9 @@ def key(index: int) -> Html:
 
 
 def _path(points: Points, across: Scale, upward: Scale) -> str:
-    placed = ((place(x, across, LEFT, WIDTH - RIGHT), place(y, upward, HEIGHT - BOTTOM, TOP)) for x, y in points)
-    return " ".join(f"{x},{y}" for x, y in placed)
+    placed = [(place(x, across, LEFT, WIDTH - RIGHT), place(y, upward, HEIGHT - BOTTOM, TOP)) for x, y in points]
+    # A line to itself is drawn as a dot, so that a curve of one point is seen.
+    return " ".join(f"{x},{y}" for x, y in placed * (2 if len(placed) == 1 else 1))
 
 
 def _grid(upward: Scale) -> Html:

@@ -44,6 +44,11 @@ def parts(fields: Fields) -> dict[str, float]:
     return dict(sorted(amounts(fields.get("parts")).items(), key=lambda item: (_place(PARTS, item[0]), item[0])))
 
 
+def by_count(counts: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Names with their counts, the largest first."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
 def _place(order: tuple[str, ...] | list[str], name: object) -> int:
     return order.index(str(name)) if name in order else len(order)
 

@@ -24,8 +24,9 @@ def mappings(value: object) -> list[Mapping[str, object]]:
 
 
 def named(value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """The names of a mapping with the mappings they stand for."""
-    return ((str(name), item) for name, item in mapping(value).items() if isinstance(item, Mapping))
+    """The names of a mapping, sorted, with the mappings they stand for."""
+    pairs = ((str(name), item) for name, item in mapping(value).items() if isinstance(item, Mapping))
+    return iter(sorted(pairs, key=lambda pair: pair[0]))
 
 
 def amount(value: object) -> float | None:

@@ -89,4 +89,4 @@ def _text(row: Fields) -> Html:
 
 
 def _signals(row: Fields) -> str:
-    return ", ".join(f"{name} {plain(value)}" for name, value in mapping(row.get("signals")).items())
+    return ", ".join(f"{name} {plain(value)}" for name, value in sorted(mapping(row.get("signals")).items()))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tunesmith.web.draw import stacked
 from tunesmith.web.html import Html, breakable, folded, join, table, tag
-from tunesmith.web.order import lists, parts
+from tunesmith.web.order import by_count, lists, parts
 from tunesmith.web.page import Section, card
 from tunesmith.web.read import amounts, count, mappings
 from tunesmith.web.words import balance, grouped, missing, share
@@ -46,7 +46,7 @@ def steps_of(fields: Fields) -> list[Fields]:
         return [step for step in steps if _size(step) or step.get("why")]  # the others have nothing to tell
     found: list[Fields] = []
     left = count(fields.get("in")) + count(fields.get("made")) - count(fields.get("quarantined"))
-    for reason, amount in amounts(fields.get("dropped")).items():
+    for reason, amount in by_count(amounts(fields.get("dropped"))):
         name, _, why = reason.partition(": ")
         found.append({"step": name, "why": why, "in": left, "dropped": amount, "kept": left - amount})
         left -= round(amount)
@@ -132,7 +132,7 @@ def _reasons(fields: Fields) -> Html:
     if not reasons:
         return Html("")
     whole = sum(reasons.values())
-    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    ordered = by_count(reasons)
     rows = _shares(ordered, whole)
     return folded(
         f"All {len(reasons)} reasons in a table",

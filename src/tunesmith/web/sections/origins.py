@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tunesmith.web.draw import stacked
 from tunesmith.web.html import Html, breakable, folded, join, table, tag
-from tunesmith.web.order import lists
+from tunesmith.web.order import by_count, lists
 from tunesmith.web.page import Section, card
 from tunesmith.web.read import amounts, mapping
 from tunesmith.web.words import duration, grouped, share
@@ -31,7 +31,7 @@ def origins(report: Fields) -> Section | None:
 def counted(title: str, one: str, counts: Mapping[str, float]) -> Html:
     """A card of names with their counts, the largest first, the long tail folded away; `one` is what a name names."""
     whole = sum(counts.values())
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ordered = by_count(counts)
     rows = [(breakable(name), _bar(size, whole), grouped(size), share(size, whole)) for name, size in ordered]
     header = (one, "", "records", "share")
     rest = table(f"{title}, continued", header, rows[SHOWN:], class_="counts")
@@ -53,7 +53,7 @@ def _seconds(report: Fields) -> Html:
     seconds = amounts(report.get("seconds"))
     if not seconds:
         return Html("")
-    ordered = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
+    ordered = by_count(seconds)
     longest = ordered[0][1] or 1.0
     rows = ((breakable(name), _bar(spent, longest), duration(spent)) for name, spent in ordered)
     return card(
@@ -70,7 +70,7 @@ def _artifacts(report: Fields) -> Html:
     artifacts = mapping(report.get("artifacts"))
     if not artifacts:
         return Html("")
-    rows = ((breakable(name), tag("code", str(path))) for name, path in artifacts.items())
+    rows = ((breakable(name), tag("code", str(path))) for name, path in sorted(artifacts.items()))
     return card(
         table("Artifacts in the workspace", ("name", "folder"), rows),
         tag("p", "Each folder has a manifest that names its inputs, settings and hashes.", class_="lead"),

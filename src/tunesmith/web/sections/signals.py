@@ -15,10 +15,13 @@ LOWER_FIRST = ("min", "above", "max", "below")
 
 def signals(report: Mapping[str, object]) -> Section | None:
     """One histogram for each measured signal."""
+    several = len(mapping(report.get("histograms"))) > 1
     figures = [
-        _figure(signal, fields, of if len(mapping(report.get("histograms"))) > 1 else "")
-        for of, measured in named(report.get("histograms")) for signal, fields in named(measured) if _drawable(fields)
-    ]  # fmt: skip
+        _figure(signal, fields, of if several else "")
+        for of, measured in named(report.get("histograms"))
+        for signal, fields in named(measured)
+        if _drawable(fields)
+    ]
     if not figures:
         return None
     lead = "What was measured before the bounds decided; dashed lines are bounds, and bars beyond them were dropped."

@@ -18,7 +18,7 @@ Fields = Mapping[str, object]
 def training(report: Fields) -> Section | None:
     """Curves and settings of every train step."""
     settings = dict(named(report.get("training")))
-    curves = {str(name): mappings(points) for name, points in mapping(report.get("curves")).items()}
+    curves = {str(name): mappings(points) for name, points in mapping(report.get("curves")).items() if points}
     parts = [
         _step(name, settings.get(name, {}), curves.get(name, []))
         for name in sorted({*settings, *curves}, key=lambda name: (_rank(report, name), name))
