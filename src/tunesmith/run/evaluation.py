@@ -79,9 +79,21 @@ def run_evaluation(
         if evaluation.gate
     }
     folder = _write_verdict(context, evaluation, dataset, everyone, compared, verdicts)
-    return Evaluated(
-        folder, compared, verdicts, answers, rows, targets, {c: checkpoints[c] for c in evaluation.candidates}
-    )
+    candidates = {name: checkpoints[name] for name in evaluation.candidates}
+    scored = _count_score(context, dataset, evaluation, folder) if verdicts else None
+    return Evaluated(folder, compared, verdicts, answers, rows, targets, candidates, scored)
+
+
+def _count_score(context: Context, dataset: Dataset, evaluation: Evaluation, verdict: Path) -> int | None:
+    """Count that a gate scored this test set: the more often, the less a verdict means."""
+    try:
+        from tunesmith.store import count_gate_score, open_store
+    except ImportError:
+        context.notes.append("How often the test set was scored is not counted: pip install 'tunesmith[evaluate]'.")
+        return None
+    test_set = f"{ref_of(dataset.folder)}.{evaluation.on.part or ''}"
+    with open_store(context.workspace / "state.db") as store:
+        return count_gate_score(store, test_set, by=verdict.name, time=time.time())
 
 
 def _test_rows(context: Context, evaluation: Evaluation, dataset: Dataset) -> list[Row]:

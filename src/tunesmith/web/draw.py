@@ -147,21 +147,10 @@ def _grid_counts(top: float) -> Html:
 
 def _bound(name: str, value: float, across: Scale) -> Html:
     x = place(value, across, LEFT, WIDTH - RIGHT)
-    anchor = "start" if x < WIDTH * 0.8 else "end"
+    anchor, gap = ("start", 4) if x < WIDTH * 0.8 else ("end", -4)
     line = tag("line", x1=x, x2=x, y1=TOP - 4, y2=HEIGHT - BOTTOM, class_="bound")
-    return join(
-        [
-            line,
-            tag(
-                "text",
-                f"{name} {value:g}",
-                x=x + (4 if anchor == "start" else -4),
-                y=TOP - 6,
-                text_anchor=anchor,
-                class_="bound",
-            ),
-        ]
-    )
+    label = tag("text", f"{name} {value:g}", x=x + gap, y=TOP - 6, text_anchor=anchor, class_="bound")
+    return join([line, label])
 
 
 def _chart(content: Html, alt: str) -> Html:

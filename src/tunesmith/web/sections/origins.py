@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tunesmith.web.draw import stacked
-from tunesmith.web.html import Html, breakable, folded, join, table, tag
+from tunesmith.web.html import Html, breakable, folded, table, tag
 from tunesmith.web.order import by_count, lists
 from tunesmith.web.page import Section, card
 from tunesmith.web.read import amounts, mapping
@@ -56,14 +56,8 @@ def _seconds(report: Fields) -> Html:
     ordered = by_count(seconds)
     longest = ordered[0][1] or 1.0
     rows = ((breakable(name), _bar(spent, longest), duration(spent)) for name, spent in ordered)
-    return card(
-        table(
-            f"Time · {duration(sum(seconds.values()))} in {len(seconds)} steps",
-            ("step", "", "time"),
-            rows,
-            class_="counts",
-        )
-    )
+    title = f"Time · {duration(sum(seconds.values()))} in {len(seconds)} steps"
+    return card(table(title, ("step", "", "time"), rows, class_="counts"))
 
 
 def _artifacts(report: Fields) -> Html:
@@ -82,23 +76,9 @@ def served(report: Fields) -> Section | None:
     fields = mapping(report.get("served"))
     if not fields:
         return None
-    why = (
-        [tag("p", "Where this answer comes from: ", tag("code", f"tunesmith why {fields['id']}"), class_="lead")]
-        if fields.get("id")
-        else []
-    )
-    rows = [
-        tag(
-            "div",
-            tag("dt", str(fields.get("model", "model"))),
-            tag("dd", str(fields.get("answer", "")), dir="auto"),
-            class_="target",
-        )
-    ]
-    body = card(tag("pre", str(fields.get("question", "")), dir="auto"), tag("dl", *rows), *why, class_="example")
-    return Section(
-        "served",
-        "Served",
-        join([body]),
-        "The model that passed answered one question through the chat completions API.",
-    )
+    answer = (tag("dt", str(fields.get("model", "model"))), tag("dd", str(fields.get("answer", "")), dir="auto"))
+    command = tag("code", f"tunesmith why {fields.get('id')}")
+    why = tag("p", "Where this answer comes from: ", command, class_="lead") if fields.get("id") else ""
+    question = tag("pre", str(fields.get("question", "")), dir="auto")
+    body = card(question, tag("dl", tag("div", *answer, class_="target")), why, class_="example")
+    return Section("served", "Served", body, "The model that passed answered through the chat completions API.")
