@@ -15,8 +15,11 @@ from pathlib import Path
 
 # After these a verb's form is a noun or a subject: "List of names", "Test is skipped".
 _NOT_AFTER_A_VERB = frozenset({"are", "can", "has", "is", "must", "of", "should", "was", "were", "will"})
-_LEAD = re.compile(r"(?:this|the|a)\s+(?:\w+\s+)?(?:function|method|routine|helper|class|property)\s+(?=\w+s\b)", re.I)
 _SECOND_SENTENCE = re.compile(r"[.!?]\s+[A-Z]")
+_KIND = r"(?:function|method|routine|helper|utility|class|property|decorator|wrapper|hook)"
+_LEAD = re.compile(rf"(?:(?:this|the|an?)\s+)?(?:\w+\s+){{0,2}}{_KIND}\s+(?:(?:that|which|used to|to)\s+)?", re.I)
+_THING = re.compile(r"(?:the|an?|list of|number of|true if|true when|whether)\s", re.I)
+_CLAUSE = re.compile(r"\b(?:are|can|do|does|has|have|is|may|must|should|was|were|will)\b", re.I)
 
 
 def style(answer: str) -> float:
@@ -34,16 +37,34 @@ def style(answer: str) -> float:
 
 
 def rewrite(text: str) -> str | None:
-    """Bring a text to house style by rule, or give None where the rule does not reach.
+    """Bring a text to house style by rule, or give None where no rule reaches.
 
-    >>> rewrite("This function returns the size"), rewrite("Loads a file.."), rewrite("The size.")
-    ('Return the size.', 'Load a file.', None)
+    >>> rewrite("This function returns the size"), rewrite("Helper to load a file.."), rewrite("The size of a file.")
+    ('Return the size.', 'Load a file.', 'Return the size of a file.')
     """
-    words = _LEAD.sub("", text.strip(), count=1).split()
-    verb = _base_form(words[0].lower()) if words else None
-    if verb is None:
+    plain = text.strip()
+    candidates = (_imperative(plain), _imperative(_LEAD.sub("", plain, count=1)), _return_the_thing(plain))
+    return next((sentence for sentence in candidates if sentence), None)
+
+
+def _imperative(text: str) -> str | None:
+    first, _, rest = text.partition(" ")
+    verb = _base_form(first.lower())
+    return _sentence(verb, rest) if verb else None
+
+
+def _return_the_thing(text: str) -> str | None:
+    """Make a sentence of a noun phrase or a condition, unless it may be a clause: "The file is closed"."""
+    first, _, rest = text.partition(" ")
+    condition = first.lower() in ("true", "whether")
+    if not _THING.match(text) or (_CLAUSE.search(text) and not condition):
         return None
-    sentence = " ".join([verb.capitalize(), *words[1:]]).rstrip(" .!") + "."
+    article = "the " if first.lower() in ("list", "number") else ""
+    return _sentence("return", f"{article}{first if first == 'True' else first.lower()} {rest}")
+
+
+def _sentence(verb: str, rest: str) -> str | None:
+    sentence = f"{verb.capitalize()} {rest}".rstrip(" .!") + "."
     return sentence if style(sentence) else None
 
 
@@ -56,8 +77,8 @@ def house_style(record: Mapping[str, object]) -> str | None:
 def house_normalised(target: str) -> str:
     """Bring a reference to house style where the rule reaches, so that a change of style costs no overlap.
 
-    >>> house_normalised("Returns the size"), house_normalised("The size")
-    ('Return the size.', 'The size')
+    >>> house_normalised("Returns the size"), house_normalised("Given a size")
+    ('Return the size.', 'Given a size')
     """
     return target if style(target) else rewrite(target) or target
 

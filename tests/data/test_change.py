@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from data_toys import HELLO, HI, batch_of, documents, op
+from tests.data.data_toys import HELLO, HI, batch_of, documents, op
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.record import COLUMNS

@@ -26,7 +26,7 @@ def test_a_pattern_names_its_files_in_order_with_uris_relative_to_the_recipe(tmp
 
 def test_a_misspelt_file_names_the_files_like_it(tmp_path: Path) -> None:
     (tmp_path / "tickets.jsonl").write_bytes(CONTENT)
-    with pytest.raises(UserError, match="'tikets.jsonl' does not exist") as caught:
+    with pytest.raises(UserError, match=r"'tikets\.jsonl' does not exist") as caught:
         expand("tikets.jsonl", tmp_path)
     assert "tickets.jsonl" in caught.value.hint
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from data_toys import HELLO, HI, batch_of, documents, op
+from tests.data.data_toys import HELLO, HI, batch_of, documents, op
 
 from tunesmith.core.errors import UserError
 from tunesmith.data.measure import apply
@@ -49,10 +48,10 @@ def test_signals_share_the_views_of_a_batch_and_their_types_are_those_declared()
 
 
 def test_a_batch_function_is_called_once_for_all_rows() -> None:
-    apply(documents("a"), [op("signal", ".mean_word")])
-    calls = next(m for m in list(sys.modules.values()) if hasattr(m, "share_of_a")).calls
+    mean_word = op("signal", ".mean_word")
+    calls = mean_word.function.module().calls
     calls.clear()
-    apply(documents(*"abcdef"), [op("signal", ".mean_word")])
+    apply(documents(*"abcdef"), [mean_word])
     assert calls == ["mean_word"]
 
 

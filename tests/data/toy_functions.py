@@ -114,3 +114,10 @@ def copies(record: Mapping[str, object], *, how: Callable[[str], str]) -> Iterat
 def shouted(text: str) -> str:
     """What `copies` may be given."""
     return text.upper() + "!"
+
+
+def better(record: Mapping[str, object]) -> str | None:
+    """The answer with a capital and a full stop; None if it has them."""
+    text = str(record["messages"][-1]["content"])  # type: ignore[index]
+    wanted = text[:1].upper() + text[1:].rstrip(".") + "."
+    return None if wanted == text else wanted

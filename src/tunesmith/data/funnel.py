@@ -86,27 +86,35 @@ def _int(manifest: Manifest, name: str) -> int:
 
 
 def steps_of(dataset: Dataset) -> list[dict[str, object]]:
-    """The funnel step by step: what went in, what was dropped and why, what stayed."""
+    """The funnel step by step: what went in, what was made, what was dropped and why, what stayed."""
     steps: list[dict[str, object]] = []
     left = 0
     for manifest in manifests(dataset):
-        if manifest.step == "stretch":
-            before = _int(manifest, "in") or left
-            left = before + _int(manifest, "made")
-            steps += [_step(manifest, "read", before, 0, left, "")] if not steps else []
-            steps += (
-                [_step(manifest, "quarantine", left, q, left - q, "")] if (q := _int(manifest, "quarantined")) else []
+        if not steps:
+            left = _int(manifest, "in")
+            steps.append(
+                {"step": "read", "in": left, "made": 0, "dropped": 0, "kept": left, "why": "", "key": manifest.key}
             )
-            left -= _int(manifest, "quarantined")
-        for reason, count in cast(Mapping[str, int], manifest.counts.get("dropped", {})).items():
+        made = _int(manifest, "made")
+        losses = {"quarantine: unreadable": _int(manifest, "quarantined")} if _int(manifest, "quarantined") else {}
+        losses |= cast(Mapping[str, int], manifest.counts.get("dropped", {}))
+        for reason, dropped in losses.items():
             name, _, why = reason.partition(": ")
-            steps.append(_step(manifest, name, left, count, left - count, why))
-            left -= count
+            kept = left + made - dropped
+            steps.append(
+                {
+                    "step": name,
+                    "in": left,
+                    "made": made,
+                    "dropped": dropped,
+                    "kept": kept,
+                    "why": why,
+                    "key": manifest.key,
+                }
+            )
+            left, made = kept, 0
+        left += made
     return steps
-
-
-def _step(manifest: Manifest, name: str, before: int, dropped: int, kept: int, why: str) -> dict[str, object]:
-    return {"step": name, "in": before, "dropped": dropped, "kept": kept, "why": why, "key": manifest.key}
 
 
 def dropped_rows(dataset: Dataset) -> Iterator[pa.Table]:
@@ -123,10 +131,15 @@ def dropped_rows(dataset: Dataset) -> Iterator[pa.Table]:
 
 
 def _replaced(link: Dataset, shard: int) -> Iterator[pa.Table]:
-    """The rows that a maker made others of: their ids, step and why."""
+    """The rows that a maker put others in the place of, as they were, with step and why."""
     path = shard_path(link.layers[0], shard, "dropped")
-    if path.exists():
-        yield pq.read_table(path)
+    feed = below(link.folder)
+    if not path.exists() or feed is None:
+        return
+    gone, rows = pq.read_table(path), open_dataset(feed)
+    table = rows.read(shard, [name for name in rows.columns if name not in ("kept", "step", "why")])
+    places = pc.index_in(gone["id"], value_set=table["id"].combine_chunks())
+    yield table.take(places).append_column("step", gone["step"]).append_column("why", gone["why"])
 
 
 def signal_columns(dataset: Dataset) -> list[str]:

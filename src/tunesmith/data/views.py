@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -87,8 +88,9 @@ def _word_bytes(data: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 @cache
 def _word_code_points() -> NDArray[np.bool_]:
-    table = np.fromiter((chr(code).isalnum() for code in range(CODE_POINTS)), np.bool_, CODE_POINTS)
-    table[ord("_")] = True
+    table = np.zeros(CODE_POINTS, np.bool_)
+    for run in re.finditer(r"\w+", "".join(map(chr, range(CODE_POINTS)))):
+        table[run.start() : run.end()] = True
     return table
 
 

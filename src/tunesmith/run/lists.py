@@ -95,8 +95,7 @@ def _stretch(
         "stretch",
         STRETCH_VERSION,
         {"content": content, "steps": [describe(step) for step in steps], "part": _part(data, before)},
-        inputs,
-        context.recipe.seed,
+        inputs,  # and no seed: nothing in a stretch is drawn
     )
 
     def work(out: Path) -> Made:

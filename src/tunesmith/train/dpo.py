@@ -64,7 +64,7 @@ def dpo(
     if isinstance(job.start, Scratch):
         raise UserError("Preference tuning cannot start from random weights.", "Put an sft step before it.")
     start = start_from(job)
-    limit = max_length or start.room
+    limit = min(max_length or start.room, start.room)
     learnt = _rendered(job, job.train, start, limit, "train")
     held_out = _rendered(job, job.validation, start, limit, "validation")
     usual = Computed(1.2, "usual for preference tuning")

@@ -47,7 +47,7 @@ def sft(
     measurements (ten in a training) without a better validation loss. Raises UserError where nothing is left to learn.
     """
     start = start_from(job)
-    limit = max_length or start.room
+    limit = min(max_length or start.room, start.room)
     learnt, weights = rendered(job, job.train, start, limit, "train")
     held_out, _ = rendered(job, job.validation, start, limit, "validation")
     scratch = isinstance(job.start, Scratch)

@@ -85,5 +85,5 @@ def test_a_row_without_the_column_is_quarantined_where_others_have_it(tmp_path: 
 
 
 def test_an_empty_file_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="notes.jsonl: the file is empty"):
+    with pytest.raises(UserError, match=r"notes\.jsonl: the file is empty"):
         list(jsonl(file_of(tmp_path, b"")))

@@ -10,7 +10,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.data.files import File
 from tunesmith.data.sources.text import text
 
-CONTENT = "Erster Absatz,\nzwei Zeilen.\n\n\nZweiter Absatz.\n".encode()
+CONTENT = b"Erster Absatz,\nzwei Zeilen.\n\n\nZweiter Absatz.\n"
 
 
 def file_of(folder: Path, content: bytes) -> File:

@@ -86,10 +86,11 @@ class Back:
         np.save(_path(self.folder, number), found[np.lexsort((found["row"], found["shard"]))])
 
     def of_shard(self, shard: int) -> Entries:
-        """What all partitions found out about the rows of one shard."""
+        """What all partitions found out about the rows of one shard, in their order."""
         files = [np.load(path, mmap_mode="r") for path in sorted(self.folder.glob("*.npy"))]
         slices = [slice(*np.searchsorted(found["shard"], [shard, shard + 1])) for found in files]
-        return np.concatenate([found[where] for found, where in zip(files, slices, strict=True)])
+        rows = np.concatenate([found[where] for found, where in zip(files, slices, strict=True)])
+        return rows[np.argsort(rows["row"], kind="stable")]
 
 
 def _path(folder: Path, number: int) -> Path:

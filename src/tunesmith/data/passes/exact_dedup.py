@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tunesmith.core.errors import UserError
 from tunesmith.data.arrays import arrow
@@ -18,7 +19,7 @@ from tunesmith.data.passes._exchange import Back, entries, first_of_each, key_of
 from tunesmith.data.stream import Stream
 from tunesmith.data.texts import NEEDED, column_of, texts_of
 
-VERSION = 1
+VERSION = 2
 MEASURES = ("duplicates", "survivor")
 KEEP = {"duplicates": {"max": 0}}
 
@@ -33,8 +34,9 @@ def exact_dedup(
     """Whether a record repeats an earlier one: `duplicates` is 1 then and `survivor` the id of the one that stays.
 
     `by` names what is compared (several: all of them together), without it the text of documents and the whole of
-    conversations and pairs; a record that lacks it is not measured. `normalise` compares letters and digits only, in
-    lower case after NFKC. With `against`, records are compared with those of another list and not with one another.
+    conversations and pairs; a record that lacks it is not measured. `normalise` compares only words of letters and
+    digits, in lower case after NFKC. With `against`, records are compared with those of another list and not with one
+    another.
     """
     parts = (None,) if by is None else (by,) if isinstance(by, str) else tuple(by)
     own = _Keys(stream, parts, normalise, stream.scratch / "own")
@@ -81,15 +83,15 @@ def _texts(table: pa.Table, part: By | None) -> pa.StringArray:
 
 
 def normalised(text: str) -> str:
-    """Letters and digits in lower case after NFKC; a text that has none stays as it is.
+    """Words of letters and digits in lower case after NFKC; a text that has none stays as it is.
 
-    >>> normalised("Ｒeturn the FILE's name!")
-    'returnthefilesname'
+    >>> normalised("Ｒeturn  the FILE's name!")
+    'return the file s name'
     >>> normalised("?!")
     '?!'
     """
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    return NOT_LETTERS.sub("", plain.lower()) or text
+    return NOT_LETTERS.sub(" ", plain.lower()).strip() or text
 
 
 @dataclass(frozen=True)
@@ -135,5 +137,5 @@ def _table(own: Path, back: Back, shard: int, rows: int) -> pa.Table:
     for row, survivor in zip(found["row"].tolist(), found["survivor"].tolist(), strict=True):
         survivors[row] = survivor.decode()
     nulls = pa.nulls(rows, pa.int64())
-    kept = pa.compute.if_else(arrow(duplicates >= 0), measured, nulls)
+    kept = pc.if_else(arrow(duplicates >= 0), measured, nulls)
     return pa.table([kept, pa.array(survivors, pa.string())], names=list(MEASURES))

@@ -19,42 +19,28 @@ def examples(report: Fields) -> Section | None:
     cards = [_example(each, arms(report)) for each in mappings(report.get("examples"))]
     if not cards:
         return None
-    rest = (
-        folded(f"{len(cards) - SHOWN} more examples", tag("div", *cards[SHOWN:], class_="examples"))
-        if cards[SHOWN:]
-        else ""
-    )
-    return Section(
-        "examples",
-        "Examples",
-        join([tag("div", *cards[:SHOWN], class_="examples"), rest]),
-        "Answers to held-out prompts, as they came.",
-    )
+    shown, others = (tag("div", *part, class_="examples") for part in (cards[:SHOWN], cards[SHOWN:]))
+    rest = folded(f"{len(cards) - SHOWN} more examples", others) if cards[SHOWN:] else ""
+    return Section("examples", "Examples", join([shown, rest]), "Answers to held-out prompts, as they came.")
 
 
 def _example(each: Fields, ranked: Sequence[str]) -> Html:
     given = {str(arm): str(text) for arm, text in mapping(each.get("answers")).items()}
-    answers = [
-        (arm, given[arm]) for arm in (*(arm for arm in ranked if arm in given), *sorted(set(given) - set(ranked)))
-    ]
-    target = [("target", str(each["target"]))] if each.get("target") is not None else []
-    rows = (
-        tag(
-            "div",
-            tag("dt", name),
-            tag("dd", text or "(empty)", dir="auto"),
-            class_="target" if name == "target" and target else None,
-        )
-        for name, text in [*target, *answers]
-    )
+    known = [arm for arm in ranked if arm in given]
+    rows = [_said(arm, given[arm]) for arm in (*known, *sorted(set(given) - set(known)))]
+    if each.get("target") is not None:
+        rows.insert(0, _said("target", str(each["target"]), class_="target"))
     return card(tag("pre", str(each.get("prompt", "")), dir="auto"), tag("dl", *rows), class_="example")
+
+
+def _said(who: str, text: str, *, class_: str | None = None) -> Html:
+    return tag("div", tag("dt", who), tag("dd", text or "(empty)", dir="auto"), class_=class_)
 
 
 def samples(report: Fields) -> Section | None:
     """Rows that were kept and rows that were dropped, by reason."""
-    parts = [
-        _list(name, mapping(fields.get("samples"))) for name, fields in lists(report).items() if fields.get("samples")
-    ]
+    given = {name: mapping(fields.get("samples")) for name, fields in lists(report).items()}
+    parts = [_list(name, rows) for name, rows in given.items() if rows]
     return Section("samples", "Samples", join(parts), "Redacted where the recipe says so.") if parts else None
 
 
@@ -68,13 +54,15 @@ def _list(name: str, given: Fields) -> Html:
 
 def _kept(name: str, rows: Sequence[Fields]) -> Html:
     lines = ((_id(row), _text(row), _signals(row)) for row in rows)
-    return folded(f"{len(rows)} kept", table(f"Kept rows of {name}", ("id", "text", "signals"), lines, class_="rows"))
+    return folded(
+        f"{len(rows)} of the rows kept", table(f"Kept rows of {name}", ("id", "text", "signals"), lines, class_="rows")
+    )
 
 
 def _dropped(reason: str, rows: Sequence[Fields]) -> Html:
     lines = ((_id(row), _text(row), str(row.get("why") or "")) for row in rows)
     return folded(
-        join([f"{len(rows)} dropped: ", tag("b", reason)]),
+        join([f"{len(rows)} of the rows dropped: ", tag("b", reason)]),
         table(f"Dropped: {reason}", ("id", "text", "why"), lines, class_="rows"),
     )
 

@@ -20,12 +20,8 @@ def funnel(report: Fields) -> Section | None:
     bodies = join(_list(name, fields) for name, fields in lists(report).items())
     if not bodies:
         return None
-    return Section(
-        "data",
-        "Data",
-        bodies,
-        "Every record that came in is counted once: kept, dropped with a reason, or quarantined.",
-    )
+    lead = "Every record that came in is counted once: kept, dropped with a reason, or quarantined."
+    return Section("data", "Data", bodies, lead)
 
 
 def _list(name: str, fields: Fields) -> Html:
