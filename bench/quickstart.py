@@ -84,7 +84,10 @@ def _value(report: Mapping[str, object], arm: str, metric: str) -> float:
 def _verdicts(report: Mapping[str, object]) -> dict[str, object]:
     gate = cast(Mapping[str, Mapping[str, object]], report["gate"])
     return {
-        name: {"state": verdict["state"], "why": [check["why"] for check in cast(Sequence[Mapping[str, object]], verdict["checks"])]}
+        name: {
+            "state": verdict["state"],
+            "why": [check["why"] for check in cast(Sequence[Mapping[str, object]], verdict["checks"])],
+        }
         for name, verdict in gate.items()
     }
 

@@ -24,6 +24,14 @@ def test_a_pattern_names_its_files_in_order_with_uris_relative_to_the_recipe(tmp
     assert [file.uri for file in both] == ["raw/a.jsonl", "raw/b.jsonl", "raw/d.txt"]
 
 
+def test_a_file_outside_the_recipes_folder_is_told_by_the_way_to_it(tmp_path: Path) -> None:
+    (tmp_path / "recipes [1]").mkdir()
+    (tmp_path / "notes.jsonl").write_bytes(CONTENT)
+    (tmp_path / "recipes [1]/own.jsonl").write_bytes(CONTENT)
+    found = expand(["../notes.jsonl", str(tmp_path / "n*.jsonl"), "*.jsonl"], tmp_path / "recipes [1]")
+    assert [file.uri for file in found] == ["../notes.jsonl", "own.jsonl"]
+
+
 def test_a_misspelt_file_names_the_files_like_it(tmp_path: Path) -> None:
     (tmp_path / "tickets.jsonl").write_bytes(CONTENT)
     with pytest.raises(UserError, match=r"'tikets\.jsonl' does not exist") as caught:

@@ -128,14 +128,14 @@ def _parse_limit(name: str, value: object, where: str) -> object:
     if name == "missing":
         if value not in ("drop", "keep"):
             raise UserError(
-                f"{where}.missing: {value!r} is neither drop nor keep.", "Write missing: keep or leave it out."
+                f"{where}: missing: {value!r} is neither drop nor keep.", "Write missing: keep or leave it out."
             )
         return value
     if isinstance(value, str) and QUANTILE.fullmatch(value):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UserError(
-            f"{where}.{name}: {value!r} is neither a number nor a quantile.",
+            f"{where}: {name}: {value!r} is neither a number nor a quantile.",
             "Write a number, or p90 for the 90th percentile.",
         )
     return value
@@ -143,5 +143,5 @@ def _parse_limit(name: str, value: object, where: str) -> object:
 
 def _parse_list(name: str, value: object, where: str) -> tuple[Value, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise UserError(f"{where}.{name}: {value!r} is not a list.", f"Write {name}: [{value}].")
+        raise UserError(f"{where}: {name}: {value!r} is not a list.", f"Write {name}: [{value}].")
     return tuple(value)

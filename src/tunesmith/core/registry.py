@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -77,7 +77,7 @@ class Named:
 def names(kind: str) -> tuple[str, ...]:
     """All registered names of a kind, sorted, without importing any of them."""
     own = {path.stem for path in _folder(kind).glob("*.py") if _holds(path)}
-    return tuple(sorted(own | {point.name for point in entry_points(group=f"tunesmith.{kind}")}))
+    return tuple(sorted(own | {point.name for point in _points(kind)}))
 
 
 def help_of(kind: str, name: str) -> str:
@@ -94,6 +94,12 @@ def near(name: str, known: tuple[str, ...] | list[str]) -> str:
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}."
 
 
+@cache
+def _points(kind: str) -> EntryPoints:
+    """What other packages register for a kind; looked up once, as it reads the metadata of all packages."""
+    return entry_points(group=f"tunesmith.{kind}")
+
+
 def _folder(kind: str) -> Path:
     return Path(__file__).parents[1].joinpath(*KINDS[kind].split(".")[1:])
 
@@ -108,7 +114,7 @@ def _function(path: Path) -> ast.FunctionDef:
 
 
 def _registered_module(kind: str, name: str) -> ModuleType:
-    for point in entry_points(group=f"tunesmith.{kind}", name=name):
+    for point in (point for point in _points(kind) if point.name == name):
         return importlib.import_module(point.module)
     if name not in names(kind):
         raise UserError(f"there is no {kind} {name!r}.", f"{near(name, names(kind))} All: tunesmith list {kind}")

@@ -54,9 +54,14 @@ class Call:
 
 def call_of(op: Op) -> Call:
     """The function of an operation with its parameters; raises UserError if it asks for what no record has."""
-    function = op.function.load()
+    function = _loaded_once(op.function)
     asks = _asks(function, op.function.name)
     return Call(function, asks, {name: _loaded(function, name, value, op) for name, value in op.parameters.items()})
+
+
+@cache
+def _loaded_once(named: Named) -> Callable[..., object]:
+    return named.load()
 
 
 @cache
@@ -75,7 +80,7 @@ def _asks(function: Callable[..., object], name: str) -> tuple[str, ...]:
 def _loaded(function: Callable[..., object], name: str, value: object, op: Op) -> object:
     """A parameter that is a function, written as ./file.py:function, is that function."""
     if isinstance(value, str) and "Callable" in str(inspect.signature(function).parameters[name].annotation):
-        return Named("function", value, op.function.base).load()
+        return _loaded_once(Named("function", value, op.function.base))
     return value
 
 

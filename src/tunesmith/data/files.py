@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,22 +98,21 @@ def expand(paths: str | list[str], base: Path) -> list[File]:
     Raises UserError, with near names, for whatever matches no file.
     """
     given = [paths] if isinstance(paths, str) else paths
-    found = {path.resolve(): None for one in given for path in _matches(one, base)}
-    return sorted((File(str(path), uri_of(path, base)) for path in found), key=lambda file: file.uri)
+    found = {os.path.abspath(path) for one in given for path in _matches(one, base)}
+    return sorted((File(path, uri_of(path, base)) for path in found), key=lambda file: file.uri)
 
 
-def uri_of(path: Path, base: Path) -> str:
-    """The path relative to the base where it lies under it."""
-    root = base.resolve()
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+def uri_of(path: str, base: Path) -> str:
+    """The path as it is reached from the base, so that it does not tell where the base lies."""
+    return Path(os.path.relpath(path, base)).as_posix()
 
 
 def _matches(given: str, base: Path) -> list[Path]:
-    whole = base / Path(given).expanduser()
-    names = glob(str(whole), recursive=True) if has_magic(given) else [str(whole)]
-    files = [path for path in map(Path, names) if path.is_file()]
+    name = Path(given).expanduser()
+    names = glob(str(name), root_dir=base, recursive=True) if has_magic(given) else [str(name)]
+    files = [path for path in (base / name for name in names) if path.is_file()]
     if not files:
-        raise _nothing(given, whole, base)
+        raise _nothing(given, base / name, base)
     return files
 
 

@@ -81,6 +81,25 @@ def funnel(dataset: Dataset) -> Funnel:
     return total
 
 
+def own_funnel(dataset: Dataset, feed: Dataset) -> Funnel:
+    """The counts of the records that a list fed from another one made itself; all others are counted there."""
+    made = funnel(dataset).made
+    if not made:
+        return NOTHING
+    fed = pa.chunked_array([chunk for table in feed.tables(["id"]) for chunk in table["id"].chunks], pa.string())
+    known = fed.combine_chunks()
+    kept = sum(len(_new(table["id"], known)) for table in dataset.tables(["id"]))
+    dropped: Counter[str] = Counter()
+    for table in dropped_rows(dataset):
+        steps = table["step"].filter(pc.invert(pc.is_in(table["id"], value_set=known)))
+        dropped.update(f"{step}: dropped" for step in steps.to_pylist())
+    return Funnel(0, made, kept, dict(dropped), made - kept - dropped.total())
+
+
+def _new(ids: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:
+    return ids.filter(pc.invert(pc.is_in(ids, value_set=known)))
+
+
 def _int(manifest: Manifest, name: str) -> int:
     return int(cast(int, manifest.counts.get(name, 0)))
 

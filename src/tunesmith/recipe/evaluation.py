@@ -17,6 +17,7 @@ from tunesmith.recipe.yaml import At
 
 KEYS = ("on", "metrics", "candidates", "against", "gate", "cluster", "sample", "slices")
 GIVEN_TO_ARMS = frozenset({"base", "rows", "name"})  # by the engine, not by the recipe
+CLUSTERS = ["group", "domain", "source", "license"]  # what rows may share
 
 
 def parse_evaluation(
@@ -32,7 +33,14 @@ def parse_evaluation(
     trained = [step.name for step in train]
     metrics = tuple(metric for item in _items(at, "metrics", found) if (metric := _metric(item, found)))
     arms = tuple(arm for item in _items(at, "against", found) if (arm := _arm(item, found, lists, trained, base)))
-    gate = _gate(take(at, "gate"), found, metrics, arms)
+    _check_once(at, "metrics", [metric.label for metric in metrics], found)
+    _check_once(at, "against", [arm.label for arm in arms], found)
+    if not metrics and not take(at, "metrics"):
+        found.error(
+            f"{at}: it names no metrics:, so nothing is measured.", "For example metrics: [exact_match, words]."
+        )
+    slices = _slices(take(at, "slices"), found)
+    gate = _gate(take(at, "gate"), found, metrics, arms, slices)
     on = found.text(take(at, "on"), default=None)
     feed = parse_feed(on or (f"{next(iter(lists))}.test" if len(lists) == 1 else ""))
     _check_on(at, feed, lists, found)
@@ -42,9 +50,9 @@ def parse_evaluation(
         candidates=_candidates(at, found, trained),
         against=arms,
         gate=gate,
-        cluster=found.text(take(at, "cluster"), default=None),
+        cluster=_cluster(take(at, "cluster"), found),
         sample=found.whole(sample, default=1000) if (sample := take(at, "sample")) else None,
-        slices=_slices(take(at, "slices"), found),
+        slices=slices,
     )
 
 
@@ -58,8 +66,23 @@ def _items(at: At, name: str, found: Found) -> list[At]:
     return items.each()
 
 
+def _check_once(at: At, name: str, labels: list[str], found: Found) -> None:
+    for label in sorted({label for label in labels if labels.count(label) > 1}):
+        hint = f"Name the second one with as:, for example {{{label}: {{as: {label}_2}}}}."
+        found.error(f"{at}.{name}: {label!r} is named twice.", hint)
+
+
+def _cluster(at: At | None, found: Found) -> str | None:
+    name = found.text(at, default=None)
+    if name is not None and name not in CLUSTERS:
+        found.error(f"{at}: rows are not clustered by {name!r}.", near(name, CLUSTERS))
+    return name
+
+
 def _check_on(at: At, feed: Feed, lists: Mapping[str, DataList], found: Found) -> None:
-    if feed.name not in lists:
+    if not feed.name:
+        found.error(f"{at}: it does not say which rows are scored.", "Add on: LIST.PART, for example on: notes.test.")
+    elif feed.name not in lists:
         found.error(f"{at}.on: there is no list {feed.name!r}.", near(feed.name, list(lists)))
     elif feed.part and feed.part not in parts_of(lists, feed.name):
         found.error(f"{at}.on: {feed.name!r} has no part {feed.part!r}.", near(feed.part, parts_of(lists, feed.name)))
@@ -67,16 +90,24 @@ def _check_on(at: At, feed: Feed, lists: Mapping[str, DataList], found: Found) -
         found.error(f"{at}.on: it is scored on rows that it learns from.", "Name a part that no step trains on.")
 
 
-def _named_entry(item: At) -> tuple[str, dict[str, At]]:
+def _named_entry(item: At, found: Found) -> tuple[str, dict[str, At]]:
     """A name, or {NAME: {param: value}}."""
+    if isinstance(item.value, str):
+        return str(item.value), {}
     if isinstance(item.value, Mapping) and len(item.value) == 1:
         name, inner = next(iter(item.items()))
-        return name, dict(inner.items()) if isinstance(inner.value, Mapping) else {}
-    return str(item.value), {}
+        if isinstance(inner.value, Mapping):
+            return name, dict(inner.items())
+    found.error(
+        f"{item}: {item.plain!r} is neither a name nor a name with parameters.", "Write {NAME: {PARAMETER: 1}}."
+    )
+    return "", {}
 
 
 def _metric(item: At, found: Found) -> Metric | None:
-    name, own = _named_entry(item)
+    name, own = _named_entry(item, found)
+    if not name:
+        return None
     label = own.pop("as", None)
     target = own.pop("target", None)
     if name.startswith("signal."):
@@ -94,12 +125,14 @@ def _metric(item: At, found: Found) -> Metric | None:
     rewrite = Named("function", str(target.value), str(found.folder)) if target else None
     if rewrite:
         found.attempt(rewrite.module, default=None)
-    return Metric(named, str(label.value) if label else fallback, values, rewrite)
+    return Metric(named, found.name(label, default=fallback) if label else fallback, values, rewrite)
 
 
 def _arm(item: At, found: Found, lists: Mapping[str, DataList], trained: list[str], base: str | None) -> Arm | None:
-    name, own = _named_entry(item)
-    label = str(own.pop("as").value) if "as" in own else Named("arm", name).label
+    name, own = _named_entry(item, found)
+    if not name:
+        return None
+    label = found.name(own.pop("as"), default=name) if "as" in own else Named("arm", name).label
     rows = parse_feed(str(own.pop("rows").value)) if "rows" in own else None
     if rows and (rows.name not in lists or (rows.part and rows.part not in parts_of(lists, rows.name))):
         found.error(f"{item}: there are no rows {rows}.", near(rows.name, list(lists)))
@@ -140,23 +173,42 @@ def _candidates(at: At, found: Found, trained: list[str]) -> tuple[str, ...]:
 
 
 def _gate(
-    at: At | None, found: Found, metrics: tuple[Metric, ...], arms: tuple[Arm, ...]
+    at: At | None,
+    found: Found,
+    metrics: tuple[Metric, ...],
+    arms: tuple[Arm, ...],
+    slices: Mapping[str, Mapping[str, Bound]],
 ) -> dict[str, Mapping[str, object]]:
-    if at is None or not isinstance(at.value, Mapping):
+    if at is None:
         return {}
-    gate = cast(dict[str, Mapping[str, object]], at.plain)
     labels, names = [metric.label for metric in metrics], [arm.label for arm in arms]
-    found.errors.extend(UserError(f"{at}: {error.problem}", error.hint) for error in check_gate(gate, labels, names))
-    return gate
+    if not isinstance(at.value, Mapping):
+        found.errors.extend(check_gate(at.plain, labels, names, where=str(at)))
+        return {}
+    for name, item in at.items():
+        part = name.partition("@")[2]
+        if part and part not in slices:
+            found.error(f"{item}: there is no slice {part!r}.", near(part, list(slices)) if slices else "Add slices:.")
+        for error in check_gate({name: item.plain}, labels, names, where=at.path):
+            place, _, problem = error.problem.partition(": ")
+            found.error(f"{place} (line {item.line}): {problem}" if item.line else error.problem, error.hint)
+    return cast(dict[str, Mapping[str, object]], at.plain)
 
 
 def _slices(at: At | None, found: Found) -> dict[str, dict[str, Bound]]:
-    if at is None or not isinstance(at.value, Mapping):
+    if at is None:
         return {}
+    items = dict(at.items()) if isinstance(at.value, Mapping) else {"": at}
+    for item in items.values():
+        if not isinstance(item.value, Mapping):
+            found.error(
+                f"{item}: {item.plain!r} is no slice.", "For example slices: {short: {signal.words: {max: 5}}}."
+            )
     return {
         name: {
             column: found.attempt(lambda bound=bound: parse_bound(bound.plain, str(bound)), default=Bound())  # type: ignore[misc]  # bound at once
             for column, bound in item.items()
         }
-        for name, item in at.items()
+        for name, item in items.items()
+        if isinstance(item.value, Mapping)
     }

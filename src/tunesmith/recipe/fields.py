@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from tunesmith.recipe.yaml import At
 
 T = TypeVar("T")
 D = TypeVar("D")
+NAME = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,14 @@ class Found:
             self.error(f"{at}: {at.plain!r} is not text.", "Put it in quotes.")
             return default
         return str(at.value)
+
+    def name(self, at: At | None, *, default: str) -> str:
+        """A word that folders and other steps can go by: letters, digits, - and _."""
+        value = self.text(at, default=default) or default
+        if not NAME.fullmatch(value):
+            self.error(f"{at}: {value!r} cannot be a name.", "Names are letters, digits, - and _.")
+            return default
+        return value
 
     def whole(self, at: At | None, *, default: int) -> int:
         """A whole number."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from itertools import pairwise
 from typing import cast
 
-from tunesmith.core.bound import Bound, parse_bound
+from tunesmith.core.bound import Bound
 from tunesmith.core.errors import UserError
 from tunesmith.core.record import WHERE, Where
 from tunesmith.core.registry import Named, near
-from tunesmith.recipe.fields import Found, first_key, take
+from tunesmith.data.files import expand
+from tunesmith.recipe.bounds import parse_keep, parse_weigh
+from tunesmith.recipe.fields import NAME, Found, first_key, one_of, take
 from tunesmith.recipe.grammar import STEP_KINDS, DataList, Feed, Step, StepKind
 from tunesmith.recipe.parameters import check_parameters, options
 from tunesmith.recipe.yaml import At
 
 SHARED = ("as", "on", "keep", "weigh")  # parameters of every step that belong to the engine
 OF_SOURCES = ("domain", "license", "group", "path")
-LIMITS = frozenset(field.name for field in fields(Bound))
 
 
 def parse_lists(at: At | None, found: Found) -> dict[str, DataList]:
@@ -33,8 +34,10 @@ def parse_lists(at: At | None, found: Found) -> dict[str, DataList]:
     for name, item in at.items():
         if not isinstance(item.value, list):
             found.error(f"{item}: {name!r} is not a list of steps.", "Begin each step with '- KIND: NAME'.")
-            continue
-        lists[name] = _parse_list(name, item, found)
+        elif not NAME.fullmatch(name):
+            found.error(f"{item}: a list cannot be called {name!r}.", "Names are letters, digits, - and _.")
+        else:
+            lists[name] = _parse_list(name, item, found)
     _check_feeds(lists, found)
     return lists
 
@@ -44,6 +47,7 @@ def _parse_list(name: str, at: At, found: Found) -> DataList:
     feed = None
     if items and first_key(items[0]) == "from":
         feed = parse_feed(str(items[0].child("from").value))
+        one_of(items[0], ("from",), found)
         items = items[1:]
     steps = tuple(step for item in items if (step := _parse_step(item, found)) is not None)
     _check_list(at, steps, feed, found)
@@ -62,7 +66,7 @@ def _check_list(at: At, steps: tuple[Step, ...], feed: Feed | None, found: Found
         return
     if steps and feed is None and steps[0].kind != "source":
         found.error(f"{steps[0].where}: a list begins with a source: or from:.", "Put the source first.")
-    later = [step for before, step in zip(steps, steps[1:], strict=False) if step.kind == "source" != before.kind]
+    later = [step for before, step in pairwise(steps) if step.kind == "source" != before.kind]
     for step in later:
         found.error(f"{step.where}: this source comes after other steps.", "Put all sources of a list first.")
     seen: set[str] = set()
@@ -111,7 +115,11 @@ def _parse_step(at: At, found: Found) -> Step | None:
     if kind not in STEP_KINDS:
         found.error(f"{at}: there is no kind of step {kind!r}.", near(kind, [*STEP_KINDS, "from"]))
         return None
-    named = Named(kind, str(at.child(kind).value), str(found.folder))
+    name = at.child(kind)
+    if not isinstance(name.value, str):
+        found.error(f"{name}: this {kind} has no name.", f"All of them: tunesmith list {kind}")
+        return None
+    named = Named(kind, str(name.value), str(found.folder))
     if kind == "review":
         return _review(at, named, found)
     try:
@@ -123,16 +131,16 @@ def _parse_step(at: At, found: Found) -> Step | None:
 
 
 def _review(at: At, named: Named, found: Found) -> Step:
+    one_of(at, ("review", "sample"), found)
     sample = found.whole(take(at, "sample"), default=100)
-    return Step(
-        "review", named, named.label, str(at), {}, {"verdict": Bound(deny=("drop",), missing="keep")}, sample=sample
-    )
+    if sample < 1:
+        found.error(f"{at}: a round of {sample} rows asks nobody.", "For example sample: 100.")
+    label = found.name(at.child("review"), default="review")
+    return Step("review", named, label, str(at), {}, {"verdict": Bound(deny=("drop",), missing="keep")}, sample=sample)
 
 
 def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
-    shared = [
-        name for name in SHARED if kind in ("signal", "edit") or name != "on"
-    ]  # elsewhere `on` is no word of ours
+    shared = [name for name in SHARED if kind == "signal" or name != "on"]  # elsewhere `on` is no word of ours
     own = {name: item for name, item in at.items() if name != kind and name not in shared}
     engine = {name: own.pop(name) for name in OF_SOURCES if kind == "source" and _belongs_to_engine(named, name, own)}
     feeds = {name: own.pop(name) for name in list(own) if kind == "pass" and _takes_rows(named, name)}
@@ -140,10 +148,10 @@ def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
     hidden = frozenset(name for name in options(named.load()) if _takes_rows(named, name))
     values, mistakes = check_parameters(named, own, at, engine=hidden)
     found.errors.extend(mistakes or _own_check(named, values, at))
-    label = found.text(take(at, "as"), default=named.label) or named.label
+    label = found.name(take(at, "as"), default=named.label)
     parameters = {**values, **{name: parse_feed(str(item.value)) for name, item in feeds.items()}}
     if "path" in engine:
-        parameters["path"] = engine["path"].plain
+        parameters["path"] = _path(engine["path"], found)
     elif kind == "source" and _reads_files(named):
         found.error(f"{at}: {named.name} needs path:.", "Name a file, a folder or a glob such as raw/*.jsonl.gz.")
     return Step(
@@ -152,13 +160,28 @@ def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
         label,
         str(at),
         parameters,
-        keep=_keep(at, kind, named, parameters, found),
-        weigh=_weigh(at, found),
+        keep=parse_keep(at, kind, named, parameters, found) if not mistakes or take(at, "keep") else {},
+        weigh=parse_weigh(at, kind, found),
         on=_on(on, found),
         domain=found.text(engine.get("domain"), default=None),
         license=found.text(engine.get("license"), default=None),
         group=found.text(engine.get("group"), default=None),
     )
+
+
+def _path(at: At, found: Found) -> object:
+    """The files a source names, as the recipe has them; each has to match some file."""
+    given = at.plain
+    if not given or not (
+        isinstance(given, str) or (isinstance(given, list) and all(isinstance(p, str) for p in given))
+    ):
+        found.error(f"{at}: {given!r} is neither a path nor a list of paths.", "For example raw/*.jsonl.gz.")
+        return given
+    try:
+        expand(cast(str | list[str], given), found.folder)
+    except UserError as error:
+        found.error(f"{at}: {error.problem}", error.hint)
+    return given
 
 
 def _own_check(named: Named, values: Mapping[str, object], at: At) -> list[UserError]:
@@ -187,70 +210,3 @@ def _reads_files(named: Named) -> bool:
 
 def _on(at: At | None, found: Found) -> Where | None:
     return None if at is None else cast(Where, found.choice(at, WHERE, default="text"))
-
-
-def _keep(at: At, kind: StepKind, named: Named, parameters: Mapping[str, object], found: Found) -> dict[str, Bound]:
-    keep = take(at, "keep")
-    if keep is None:
-        return default_keep(named, parameters) if kind == "pass" else {}
-    if kind not in ("signal", "pass"):
-        found.error(
-            f"{keep}: a {kind} measures nothing, so there is nothing to bound.", "Put keep: on a signal or a pass."
-        )
-        return {}
-    return _bounds(keep, named, kind, found)
-
-
-def default_keep(named: Named, parameters: Mapping[str, object]) -> dict[str, Bound]:
-    """The bounds that a pass comes with: its module's KEEP, or what its `keep` makes of the parameters."""
-    module = named.module()
-    given = module.keep(**parameters) if hasattr(module, "keep") else getattr(module, "KEEP", {})
-    return {name: parse_bound(bound, f"{named.name}.KEEP") for name, bound in given.items()}
-
-
-def _bounds(at: At, named: Named, kind: str, found: Found) -> dict[str, Bound]:
-    if not isinstance(at.value, Mapping):
-        found.error(f"{at}: {at.plain!r} is not a bound.", "For example {min: 20} or {allow: [en, de]}.")
-        return {}
-    if set(at.value) <= LIMITS and kind == "signal":
-        bound = found.attempt(lambda: parse_bound(at.plain, str(at)), default=Bound())
-        return {"": bound}
-    bounds = {}
-    for name, item in at.items():
-        if not isinstance(item.value, Mapping) or not _measures(named, name, kind):
-            found.error(f"{item}: {named.name} does not measure {name!r}.", _measured_hint(named, name))
-            continue
-        bounds[name] = found.attempt(lambda item=item: parse_bound(item.plain, str(item)), default=Bound())  # type: ignore[misc]  # bound at once
-    return bounds
-
-
-def _measures(named: Named, name: str, kind: str) -> bool:
-    known = measured(named)
-    return name in known if known else kind == "signal" and _gives_mapping(named)
-
-
-def measured(named: Named) -> list[str]:
-    """What a pass or a signal says that it measures: its module's MEASURES."""
-    return list(getattr(named.module(), "MEASURES", ()))
-
-
-def _gives_mapping(named: Named) -> bool:
-    given = str(named.load().__annotations__.get("return", ""))
-    return "dict" in given or "Mapping" in given
-
-
-def _measured_hint(named: Named, name: str) -> str:
-    known = measured(named)
-    return near(name, known) if known else f"Bounds are {', '.join(sorted(LIMITS))}; for example keep: {{min: 20}}."
-
-
-def _weigh(at: At, found: Found) -> dict[str, tuple[Bound, float]]:
-    weigh = take(at, "weigh")
-    if weigh is None or not isinstance(weigh.value, Mapping):
-        return {}
-    given = dict(cast(Mapping[str, object], weigh.plain))
-    weight = given.pop("weight", None)
-    if not isinstance(weight, int | float) or weight < 0:
-        found.error(f"{weigh}: weigh: needs weight:, zero or more.", "For example {above: 0.5, weight: 0.2}.")
-        return {}
-    return {"": (found.attempt(lambda: parse_bound(given, str(weigh)), default=Bound()), float(weight))}

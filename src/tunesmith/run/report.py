@@ -14,7 +14,7 @@ from tunesmith.core.artifact import read_manifest
 from tunesmith.core.hashing import unit_interval
 from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import Dataset
-from tunesmith.data.funnel import NOTHING, chain, dropped_rows, funnel, manifests, steps_of
+from tunesmith.data.funnel import NOTHING, Funnel, chain, dropped_rows, funnel, manifests, own_funnel, steps_of
 from tunesmith.data.stretch import histogram
 from tunesmith.evaluate.checklist import checklist
 from tunesmith.recipe import DataList, Recipe
@@ -39,7 +39,7 @@ def make_report(
 ) -> dict[str, object]:
     """Everything the run came to, as report.json holds it."""
     recipe = context.recipe
-    total = sum((funnel(dataset) for dataset in lists.values()), NOTHING)
+    total = sum((_counted(recipe.data[name], dataset, lists) for name, dataset in lists.items()), NOTHING)
     report: dict[str, object] = {
         "run": recipe.name,
         "goal": recipe.goal,
@@ -66,6 +66,11 @@ def make_report(
     report["state"] = _state(recipe, evaluated, serving)
     report["story"] = tell(recipe, report, serving)
     return report
+
+
+def _counted(data: DataList, dataset: Dataset, lists: Mapping[str, Dataset]) -> Funnel:
+    """What a list adds to the run's counts: a list fed from another one adds only what it made itself."""
+    return funnel(dataset) if data.feed is None else own_funnel(dataset, lists[data.feed.name])
 
 
 def _state(recipe: Recipe, evaluated: Evaluated | None, serving: str | None) -> str:

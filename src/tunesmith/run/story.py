@@ -12,7 +12,14 @@ Fields = Mapping[str, object]
 
 def tell(recipe: Recipe, report: Fields, serving: str | None) -> list[str]:
     """The sentences of a run's story, first things first."""
-    return [*_data(report), *_training(report), *_gate(report), *_end(recipe, serving), *_open(report)]
+    return [
+        *_data(report),
+        *_training(report),
+        *_gate(report),
+        *_stronger(report),
+        *_end(recipe, serving),
+        *_open(report),
+    ]
 
 
 def _data(report: Fields) -> Iterator[str]:
@@ -35,11 +42,29 @@ def _gate(report: Fields) -> Iterator[str]:
         checks = cast("list[Fields]", verdict["checks"])
         against = [str(check["why"]) for check in checks if check["state"] != "passed"]
         if verdict["state"] == "passed":
-            yield f"The gate passed {name}: all {len(checks)} checks hold."
+            yield f"The gate passed {name}: all {len(checks)} checks hold. {' '.join(str(c['why']) for c in checks)}"
         elif verdict["state"] == "failed":
             yield f"The gate refused {name}. {' '.join(against)}"
         else:
             yield f"The gate could not decide on {name}, so it is not served. {' '.join(against)}"
+
+
+def _stronger(report: Fields) -> Iterator[str]:
+    """The arms that are better than a candidate that passed, whatever they are: they are not to be overlooked."""
+    gate = cast(Mapping[str, Fields], report["gate"])
+    for found in cast("list[Fields]", report.get("comparisons", [])):
+        passed = gate.get(str(found["candidate"]), {}).get("state") == "passed"
+        difference = cast(Mapping[str, float | None], found["difference"])
+        high = difference["high"]
+        if passed and found["by"] == "row" and high is not None and high < 0 and found["metric"] in _judged(gate):
+            gap = -cast(float, difference["value"])
+            yield f"{found['against']} has more {found['metric']} than {found['candidate']}, by {gap:.3f} on the same rows."
+
+
+def _judged(gate: Mapping[str, Fields]) -> set[object]:
+    """The metrics whose gain or loss the gate looks at: those where more is better."""
+    checks = [check for verdict in gate.values() for check in cast("list[Fields]", verdict["checks"])]
+    return {check["metric"] for check in checks if check["rule"] in ("gain", "non_inferior")}
 
 
 def _end(recipe: Recipe, serving: str | None) -> Iterator[str]:
