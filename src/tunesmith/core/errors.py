@@ -21,11 +21,11 @@ class UserError(Exception):
 class Mistakes(UserError):
     """All mistakes found in one recipe, shown together."""
 
-    def __init__(self, errors: list[UserError]) -> None:
+    def __init__(self, errors: list[UserError], where: str = "the recipe") -> None:
         self.errors = errors
         noun = "mistake" if len(errors) == 1 else "mistakes"
-        super().__init__(f"{len(errors)} {noun}:\n\n" + "\n\n".join(str(error) for error in errors))
-        self.args = (errors,)  # so that it travels between processes
+        super().__init__(f"{len(errors)} {noun} in {where}:\n\n" + "\n\n".join(str(error) for error in errors))
+        self.args = (errors, where)  # so that it travels between processes
 
 
 class Waiting(Exception):

@@ -42,7 +42,7 @@ class Dataset:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that can be read, those of later layers last; signals that an edit made stale are not among them."""
+        """The columns that can be read, those of later layers last, without signals that an edit made stale."""
         stale = {name for layer in self.layers for name in read_manifest(layer).facts.get("stale", ())}  # type: ignore[attr-defined]  # a list of names
         seen = {name: None for layer in self.layers for name in _names(layer)}
         return tuple(name for name in seen if name not in stale)

@@ -51,7 +51,7 @@ NOTHING = Funnel(0, 0, 0, {}, 0)
 
 
 def chain(dataset: Dataset) -> list[Dataset]:
-    """This dataset and those of the same list that it was made from, first to last."""
+    """The datasets of the same list that a dataset was made from, first to last, and itself."""
     found = [dataset]
     while (feed := below(found[0].folder)) is not None and feed.parent.name == dataset.folder.parent.name:
         found.insert(0, open_dataset(feed))

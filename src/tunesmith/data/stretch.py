@@ -158,7 +158,7 @@ def _batches(pieces: Sequence[Piece], quarantined: list[Record]) -> Iterator[pa.
             table = piece.dataset.read(piece.shard, columns, part=piece.part)
             yield from table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
             continue
-        for rows in _batched(islice(_grouped(_read(piece), piece.group), piece.rows)):
+        for rows in _batched(rows_of(piece)):
             batch, unfit = to_batch(rows, source=piece.source, domain=piece.domain, license=piece.license, ids=ids)
             quarantined += unfit
             yield batch
@@ -167,6 +167,11 @@ def _batches(pieces: Sequence[Piece], quarantined: list[Record]) -> Iterator[pa.
 def _batched(rows: Iterator[Record]) -> Iterator[list[Record]]:
     while batch := list(islice(rows, BATCH_ROWS)):
         yield batch
+
+
+def rows_of(piece: SourcePiece) -> Iterator[Record]:
+    """The rows of a piece of a source, with their groups; no more than a rehearsal asks for."""
+    return islice(_grouped(_read(piece), piece.group), piece.rows)
 
 
 def _read(piece: SourcePiece) -> Iterator[Record]:
@@ -194,7 +199,7 @@ def _write_quarantine(out: Path, shard: int, rows: Sequence[Record]) -> None:
 
 
 def _text_of(value: object) -> str:
-    """Raw bytes as text that loses nothing: a byte that is not UTF-8 stands as \\xNN."""
+    """Raw bytes as text that loses nothing: a byte that is not UTF-8 stands as its escape."""
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
@@ -235,7 +240,7 @@ def check_quarantine(counts: Counts, out: Path, bound: Bound = QUARANTINE) -> No
     raise UserError(
         f"{counts.quarantined:,} of {counts.read:,} records could not be read (share {fault}); "
         f"the first: {row.get('uri')}, line {row.get('line')}: {row.get('error')}.",
-        f"All of them, with raw bytes, are in {out / 'quarantine'}. Mend the input, or raise quarantine: in the recipe.",
+        f"All are in {out / 'quarantine'}, with raw bytes. Mend the input, or raise quarantine: in the recipe.",
     )
 
 

@@ -69,7 +69,7 @@ def _items(at: At, name: str, found: Found) -> list[At]:
 def _check_once(at: At, name: str, labels: list[str], found: Found) -> None:
     for label in sorted({label for label in labels if labels.count(label) > 1}):
         hint = f"Name the second one with as:, for example {{{label}: {{as: {label}_2}}}}."
-        found.error(f"{at}.{name}: {label!r} is named twice.", hint)
+        found.error(f"{take(at, name)}: {label!r} is named twice.", hint)
 
 
 def _cluster(at: At | None, found: Found) -> str | None:
@@ -83,11 +83,15 @@ def _check_on(at: At, feed: Feed, lists: Mapping[str, DataList], found: Found) -
     if not feed.name:
         found.error(f"{at}: it does not say which rows are scored.", "Add on: LIST.PART, for example on: notes.test.")
     elif feed.name not in lists:
-        found.error(f"{at}.on: there is no list {feed.name!r}.", near(feed.name, list(lists)))
+        found.error(f"{take(at, 'on')}: there is no list {feed.name!r}.", near(feed.name, list(lists)))
     elif feed.part and feed.part not in parts_of(lists, feed.name):
-        found.error(f"{at}.on: {feed.name!r} has no part {feed.part!r}.", near(feed.part, parts_of(lists, feed.name)))
+        known = parts_of(lists, feed.name)
+        hint = near(feed.part, known) if known else "Split it first: - pass: split."
+        found.error(f"{take(at, 'on') or at}: {feed.name!r} has no part {feed.part!r}.", hint)
     elif feed.part == "train":
-        found.error(f"{at}.on: it is scored on rows that it learns from.", "Name a part that no step trains on.")
+        found.error(
+            f"{take(at, 'on')}: it is scored on rows that it learns from.", "Name a part that no step trains on."
+        )
 
 
 def _named_entry(item: At, found: Found) -> tuple[str, dict[str, At]]:
@@ -166,7 +170,7 @@ def _candidates(at: At, found: Found, trained: list[str]) -> tuple[str, ...]:
     given = [str(item.value) for item in _items(at, "candidates", found)]
     for name in given:
         if name not in trained:
-            found.error(f"{at}.candidates: there is no train step {name!r}.", near(name, trained))
+            found.error(f"{take(at, 'candidates')}: there is no train step {name!r}.", near(name, trained))
     if not given and not trained:
         found.error(f"{at}: there is nothing to evaluate.", "Add a train: step.")
     return tuple(given) or tuple(trained[-1:])
@@ -181,7 +185,7 @@ def _gate(
 ) -> dict[str, Mapping[str, object]]:
     if at is None:
         return {}
-    labels, names = [metric.label for metric in metrics], [arm.label for arm in arms]
+    labels, names = list(dict.fromkeys(m.label for m in metrics)), [arm.label for arm in arms]
     if not isinstance(at.value, Mapping):
         found.errors.extend(check_gate(at.plain, labels, names, where=str(at)))
         return {}

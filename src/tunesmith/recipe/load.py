@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tunesmith.core.bound import Bound, parse_bound
-from tunesmith.core.errors import Mistakes
+from tunesmith.core.errors import Mistakes, UserError
 from tunesmith.core.registry import near
+from tunesmith.evaluate.checklist import check_waive
 from tunesmith.recipe.evaluation import parse_evaluation
 from tunesmith.recipe.fields import Found, one_of, take
 from tunesmith.recipe.grammar import Recipe, Serve
@@ -25,7 +26,7 @@ QUARANTINE = Bound(max=0.01)  # share of the records that may be unreadable
 def load_recipe(
     path: Path, *, sets: Mapping[str, object] | None = None, rows: int | None = None, steps: int | None = None
 ) -> Recipe:
-    """Read and check a recipe; raises `Mistakes` with every mistake in it, each with its line, a near name and a remedy."""
+    """Read and check a recipe; raises `Mistakes` with all that is wrong in it, each with its line and a hint."""
     root, text = read_yaml(path)
     changed = dict(sets or {})
     root = apply_sets(root, changed)
@@ -34,7 +35,7 @@ def load_recipe(
     if not found.errors:
         found.errors.extend(check_order(recipe))
     if found.errors:
-        raise Mistakes(found.errors)
+        raise Mistakes(found.errors, where=path.name)
     rehearsal = {name: value for name, value in (("--rows", rows), ("--steps", steps)) if value is not None}
     return _with(recipe, changed={**changed, **rehearsal}, rows=rows, steps=steps)
 
@@ -45,18 +46,22 @@ def _with(recipe: Recipe, **changes: object) -> Recipe:
 
 def _parse(root: At, found: Found, text: str) -> Recipe:
     _check_keys(root, found)
+    name = found.name(take(root, "name"), default="run")
+    goal = found.choice(take(root, "goal"), GOALS, default="task")
+    seed = found.whole(take(root, "seed"), default=0)
     lists = parse_lists(take(root, "data"), found)
     base = found.text(take(root, "base"), default=None)
     train = parse_training(take(root, "train"), found, lists, base)
+    evaluate = parse_evaluation(take(root, "evaluate"), found, lists, train, base)
     return Recipe(
-        name=found.text(take(root, "name"), default="run") or "run",
-        goal=found.choice(take(root, "goal"), GOALS, default="task"),
+        name=name,
+        goal=goal,
         base=base,
-        seed=found.whole(take(root, "seed"), default=0),
+        seed=seed,
         data=lists,
         train=train,
-        evaluate=parse_evaluation(take(root, "evaluate"), found, lists, train, base),
-        serve=_serve(take(root, "serve"), found, [step.name for step in train]),
+        evaluate=evaluate,
+        serve=_serve(take(root, "serve"), found, list(evaluate.candidates if evaluate else ())),
         waive=_waive(take(root, "waive"), found),
         quarantine=_quarantine(take(root, "quarantine"), found),
         folder=found.folder,
@@ -87,12 +92,15 @@ def _serve(at: At | None, found: Found, models: list[str]) -> Serve | None:
     one_of(at, tuple(Serve.__dataclass_fields__), found)
     model = found.text(take(at, "model"), default=None)
     if model is not None and model not in models:
-        found.error(f"{at}.model: there is no train step {model!r}.", near(model, models))
+        found.error(f"{take(at, 'model')}: there is no candidate {model!r}.", near(model, models))
+    port = found.whole(take(at, "port"), default=8000)
+    if not 0 <= port <= 65_535:
+        found.error(f"{take(at, 'port')}: {port} is not a port.", "Ports go from 1 to 65535; 0 picks a free one.")
     return Serve(
         model=model,
         store=found.flag(take(at, "store"), default=False),
         host=found.text(take(at, "host"), default="127.0.0.1") or "127.0.0.1",
-        port=found.whole(take(at, "port"), default=8000),
+        port=port,
         question=found.text(take(at, "question"), default=None),
     )
 
@@ -100,13 +108,13 @@ def _serve(at: At | None, found: Found, models: list[str]) -> Serve | None:
 def _waive(at: At | None, found: Found) -> dict[str, str]:
     if at is None:
         return {}
-    waived: dict[str, str] = {}
-    for item in at.each() if isinstance(at.value, list) else []:
-        entry = item.plain
-        if isinstance(entry, dict) and set(entry) == {"check", "reason"} and all(map(bool, entry.values())):
-            waived[str(entry["check"])] = str(entry["reason"])
-        else:
-            found.error(f"{item}: a waiver needs check: and reason:.", "Write - {check: ..., reason: ...}.")
     if not isinstance(at.value, list):
-        found.error(f"{at}: waive: is a list.", "Write - {check: ..., reason: ...} below it.")
+        found.errors.extend(check_waive(at.plain, where=str(at)))
+        return {}
+    waived: dict[str, str] = {}
+    for item in at.each():
+        mistakes = check_waive([item.plain])
+        found.errors.extend(UserError(f"{item}: {e.problem.partition(': ')[2]}", e.hint) for e in mistakes)
+        if not mistakes:
+            waived[str(item.child("check").value)] = str(item.child("reason").value)
     return waived

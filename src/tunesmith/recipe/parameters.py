@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -36,13 +36,34 @@ def takes_function(function: Callable[..., object], name: str) -> bool:
 
 
 def check_parameters(
-    named: Named, given: Mapping[str, At], where: At, *, engine: frozenset[str] = frozenset()
+    named: Named,
+    given: Mapping[str, At],
+    where: At,
+    *,
+    engine: frozenset[str] = frozenset(),
+    also: Sequence[str] = (),
 ) -> tuple[dict[str, object], list[UserError]]:
-    """The given parameters as plain values, and every mistake in them. `engine` names parameters that are not the user's."""
-    function = named.load()
+    """The given parameters as plain values, and every mistake in them.
+
+    `engine` names those that are not the user's, `also` words of the step that were already taken: for near names.
+    """
+    return check_options(named.load(), named.name, given, where, base=named.base, engine=engine, also=also)
+
+
+def check_options(
+    function: Callable[..., object],
+    called: str,
+    given: Mapping[str, At],
+    where: At,
+    *,
+    base: str = ".",
+    engine: frozenset[str] = frozenset(),
+    also: Sequence[str] = (),
+) -> tuple[dict[str, object], list[UserError]]:
+    """The same for a function that no name leads to; mistakes speak of it as it is `called`."""
     known = {name: item for name, item in options(function).items() if name not in engine}
     mistakes = [
-        UserError(f"{at}: {named.name} has no parameter {name!r}.", near(name, list(known)))
+        UserError(f"{at}: {called} has no parameter {name!r}.", near(name, [*known, *also]))
         for name, at in given.items()
         if name not in known
     ]
@@ -50,11 +71,11 @@ def check_parameters(
     for name, at in given.items():
         if name in known:
             try:
-                values[name] = _check(function, name, at, named.base)
+                values[name] = _check(function, name, at, base)
             except UserError as error:
                 mistakes.append(error)
     missing = [name for name, item in known.items() if item.default is inspect.Parameter.empty and name not in given]
-    mistakes += [UserError(f"{where}: {named.name} needs {name}:.", f"Add {name}: to it.") for name in missing]
+    mistakes += [UserError(f"{where}: {called} needs {name}:.", f"Add {name}: to it.") for name in missing]
     return values, mistakes
 
 

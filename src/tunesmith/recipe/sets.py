@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, MutableMapping, MutableSequence
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import near
@@ -21,7 +22,10 @@ def _parse_set(item: str) -> tuple[str, object]:
     path, sign, value = item.partition("=")
     if not sign or not path:
         raise UserError(f"--set {item}: there is no '='.", "Write --set path=value, such as --set seed=8.")
-    return path.strip(), YAML(typ="safe").load(value)
+    try:
+        return path.strip(), YAML(typ="safe", pure=True).load(value)
+    except YAMLError:
+        raise UserError(f"--set {item}: the value is not YAML.", "Put it in quotes, brackets closed.") from None
 
 
 def apply_sets(root: At, changes: Mapping[str, object]) -> At:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
 
 from tunesmith.core.registry import Named, names, near
 from tunesmith.recipe.fields import Found, first_key, take
 from tunesmith.recipe.grammar import DataList, TrainStep
 from tunesmith.recipe.lists import parts_of
-from tunesmith.recipe.parameters import check_parameters
+from tunesmith.recipe.parameters import check_options, check_parameters
 from tunesmith.recipe.yaml import At
+from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer
 
 SHARED = ("data", "from", "tokenizer", "init")
+RESERVED = ("base", "untrained")
+SCRATCH = "scratch:"
+GIVEN_TO_SCRATCH = frozenset({"size", "seed"})  # by the engine: base: and seed: say them
 
 
 def parse_training(
@@ -44,20 +47,23 @@ def _parse(
         return None
     named = Named("train", kind, str(found.folder))
     own = {name: item for name, item in at.items() if name != kind and name not in SHARED}
-    values, mistakes = check_parameters(named, own, at)
+    values, mistakes = check_parameters(named, own, at, also=SHARED)
     found.errors.extend(mistakes)
     start = _start(at, found, base, above)
+    name = found.name(at.child(kind), default="")
+    if name in RESERVED:
+        found.error(f"{at}: {name!r} is the name of an arm.", "Give the checkpoint another name.")
     step = TrainStep(
         named,
-        str(at.child(kind).value),
+        name,
         _data(at, found, lists),
         start,
         str(at),
         values,
-        _mapping(take(at, "tokenizer"), found),
-        _mapping(take(at, "init"), found),
+        _options(take(at, "tokenizer"), scratch_tokenizer, found),
+        _options(take(at, "init"), scratch_model, found),
     )
-    if (step.tokenizer or step.init) and not start.startswith("scratch:"):
+    if (step.tokenizer or step.init) and not start.startswith(SCRATCH):
         found.error(f"{at}: tokenizer: and init: belong to a model from scratch.", "Only the first step takes them.")
     return step
 
@@ -70,8 +76,17 @@ def _start(at: At, found: Found, base: str | None, above: list[TrainStep]) -> st
         )
         return "scratch:1M"
     known = [step.name for step in above]
-    if take(at, "from") and start not in known and start != base and "/" not in start and ":" not in start:
-        found.error(f"{at}.from: no step above it is called {start!r}.", near(start, known))
+    if start in known:
+        return start
+    if start.startswith(SCRATCH):
+        size = start.removeprefix(SCRATCH)
+        if size not in SIZES:
+            found.error(f"{at}: there is no size {start!r}.", near(size, list(SIZES)))
+    elif "/" not in start and take(at, "from") and start != base:
+        found.error(f"{take(at, 'from')}: no step above it is called {start!r}.", near(start, known))
+    elif not (found.folder / start / "config.json").is_file():
+        hint = "Name a folder with config.json, model.safetensors and tokenizer.json, or scratch:1M."
+        found.error(f"{at}: it starts from {start!r}, which is no model folder here.", hint)
     return start
 
 
@@ -82,17 +97,20 @@ def _data(at: At, found: Found, lists: Mapping[str, DataList]) -> str:
     if given is None:
         found.error(f"{at}: it does not say which list it learns from.", f"Add data: with one of {', '.join(lists)}.")
     elif given not in lists:
-        found.error(f"{at}.data: there is no list {given!r}.", near(given, list(lists)))
+        found.error(f"{take(at, 'data')}: there is no list {given!r}.", near(given, list(lists)))
     elif "train" not in parts_of(lists, given):
-        hint = "Add - pass: split with parts {train: ..., validation: ...} to it, or begin it from: a part of a split list."
-        found.error(f"{at}.data: the list {given!r} has no part train.", hint)
+        hint = "Add - pass: split with parts {train: ..., validation: ...} to it, or begin it from: a split list."
+        found.error(f"{take(at, 'data') or at}: the list {given!r} has no part train.", hint)
     return given or ""
 
 
-def _mapping(at: At | None, found: Found) -> dict[str, object]:
+def _options(at: At | None, function: Callable[..., object], found: Found) -> dict[str, object]:
     if at is None:
         return {}
     if not isinstance(at.value, Mapping):
         found.error(f"{at}: {at.plain!r} is not a mapping.", "For example {vocabulary: 4096}.")
         return {}
-    return cast(dict[str, object], at.plain)
+    name = at.path.rpartition(".")[2]
+    values, mistakes = check_options(function, name, dict(at.items()), at, engine=GIVEN_TO_SCRATCH)
+    found.errors.extend(mistakes)
+    return values

@@ -17,6 +17,7 @@ from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import ROWS, Dataset, open_dataset, shard_path, write_shard
 from tunesmith.data.op import Op
 from tunesmith.data.stream import Stream
+from tunesmith.data.stretch import VERSION as STRETCH_VERSION
 from tunesmith.data.stretch import (
     Counts,
     DatasetPiece,
@@ -27,7 +28,6 @@ from tunesmith.data.stretch import (
     stale_signals,
     unify,
 )
-from tunesmith.data.stretch import VERSION as STRETCH_VERSION
 from tunesmith.data.verdicts import VERSION as VERDICTS_VERSION
 from tunesmith.data.verdicts import Rule, decide, pin
 from tunesmith.recipe import DataList, Step

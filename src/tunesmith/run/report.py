@@ -14,6 +14,7 @@ from tunesmith.core.artifact import read_manifest
 from tunesmith.core.hashing import unit_interval
 from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import Dataset
+from tunesmith.data.edits.redact_pii import redact
 from tunesmith.data.funnel import NOTHING, Funnel, chain, dropped_rows, funnel, manifests, own_funnel, steps_of
 from tunesmith.data.stretch import histogram
 from tunesmith.evaluate.checklist import checklist
@@ -128,6 +129,7 @@ def shown(row: Mapping[str, object]) -> str:
         for item in cast(Sequence[Mapping[str, object]], row.get(column) or ()):
             parts.append(f"{column if column != 'messages' else item['role']}: {item['content']}")
     text = "\n".join(parts)
+    text = redact(text)  # whatever the recipe did: a report is passed around
     return text if len(text) <= SHOWN else text[:SHOWN] + " …"
 
 
@@ -201,9 +203,9 @@ def _examples(evaluated: Evaluated, seed: str) -> list[dict[str, object]]:
     return [
         {
             "id": evaluated.rows[place]["id"],
-            "prompt": _prompt(evaluated.rows[place]),
-            "target": evaluated.targets[place],
-            "answers": {name: given[place] for name, given in evaluated.answers.items()},
+            "prompt": redact(_prompt(evaluated.rows[place])),
+            "target": redact(evaluated.targets[place]),
+            "answers": {name: redact(given[place]) for name, given in evaluated.answers.items()},
         }
         for place in places[:EXAMPLES]
     ]

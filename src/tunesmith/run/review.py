@@ -49,7 +49,7 @@ def _open_round(dataset: Dataset, folder: Path, sample: int, seed: int) -> None:
 
 
 def _read_round(path: Path) -> list[dict[str, str]]:
-    """The verdicts of a round; raises Waiting while some are missing, UserError for one that is neither keep nor drop."""
+    """The verdicts of a round; raises Waiting while some are missing, UserError for one that is no verdict."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for number, row in enumerate(rows, 2):

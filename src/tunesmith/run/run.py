@@ -81,7 +81,7 @@ def _tell(context: Context, name: str, dataset: Dataset) -> None:
 
 
 def _serving(recipe: Recipe, evaluated: Evaluated | None, checkpoints: Mapping[str, Path]) -> tuple[str, Path] | None:
-    """The model to serve: the one the recipe names, or the first candidate whose gate passed; never one that did not."""
+    """The model to serve: the one the recipe names, or the first candidate; only if its gate passed."""
     if recipe.serve is None or evaluated is None:
         return None
     names = [recipe.serve.model] if recipe.serve.model else list(evaluated.verdicts)

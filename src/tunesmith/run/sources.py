@@ -12,32 +12,38 @@ from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import canonical_json, file_sha256, key_of
 from tunesmith.data.files import File, expand
 from tunesmith.data.stretch import SourcePiece
-from tunesmith.recipe import Step
+from tunesmith.recipe import Recipe, Step
 from tunesmith.run.context import Context
 
 
 def plan_source(context: Context, step: Step) -> tuple[list[SourcePiece], str]:
     """The pieces of a source, and a fingerprint of their content."""
+    pieces = pieces_of(context.recipe, step)
     module = step.function.module()
-    parameters = dict(step.parameters)
-    path = parameters.pop("path", None)
-    if path is not None:
-        pieces: list[object] = list(_files(step, path, context.recipe.folder))
-        prints = [_file_print(context, cast(File, piece)) for piece in pieces]
+    prints: list[str] = []
+    if "path" in step.parameters:
+        prints = [_file_print(context, cast(File, piece.piece)) for piece in pieces]
     elif hasattr(module, "read"):
+        prints = [module.fingerprint(piece.piece) for piece in pieces]
+    parameters = {name: value for name, value in step.parameters.items() if name != "path"}
+    facts = [step.function.name, step.function.fingerprint(), step.label, step.domain, step.license, step.group]
+    return pieces, key_of([*facts, parameters, [piece.rows for piece in pieces][:1], *prints])
+
+
+def pieces_of(recipe: Recipe, step: Step) -> list[SourcePiece]:
+    """The pieces of a source: its files, what it plans itself, or one for all of it."""
+    parameters = {name: value for name, value in step.parameters.items() if name != "path"}
+    if "path" in step.parameters:
+        pieces: list[object] = list(_files(step, step.parameters["path"], recipe.folder))
+    elif hasattr(step.function.module(), "read"):
         pieces = list(cast(list[object], step.function.load()(**parameters)))
-        prints = [module.fingerprint(piece) for piece in pieces]
     else:
-        pieces, prints = [None], []
-    rows = context.recipe.rows
-    share = None if rows is None else max(1, -(-rows // max(1, len(pieces))))
-    planned = [
+        pieces = [None]
+    share = None if recipe.rows is None else max(1, -(-recipe.rows // max(1, len(pieces))))
+    return [
         SourcePiece(step.function, piece, parameters, step.label, step.domain, step.license, step.group, share)
         for piece in pieces
     ]
-    return planned, key_of(
-        [step.function.name, step.function.fingerprint(), step.domain, step.license, step.group, share, *prints]
-    )
 
 
 def _files(step: Step, path: object, folder: Path) -> Iterator[File]:

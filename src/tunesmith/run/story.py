@@ -58,7 +58,7 @@ def _stronger(report: Fields) -> Iterator[str]:
         high = difference["high"]
         if passed and found["by"] == "row" and high is not None and high < 0 and found["metric"] in _judged(gate):
             gap = -cast(float, difference["value"])
-            yield f"{found['against']} has more {found['metric']} than {found['candidate']}, by {gap:.3f} on the same rows."
+            yield f"{found['against']} has {gap:.3f} more {found['metric']} than {found['candidate']} on the same rows."
 
 
 def _judged(gate: Mapping[str, Fields]) -> set[object]:

@@ -1,0 +1,78 @@
+"""What `tunesmith check` finds in the first rows: unreadable sources, and bounds that drop more than half."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice, takewhile
+
+import pyarrow as pa
+
+from tunesmith.core.record import SIGNAL
+from tunesmith.core.registry import near
+from tunesmith.data.measure import apply
+from tunesmith.data.op import Op
+from tunesmith.data.rows import Ids, to_batch
+from tunesmith.data.stretch import rows_of
+from tunesmith.data.verdicts import failing
+from tunesmith.recipe import DataList, Recipe, Step
+from tunesmith.run.lists import ALONE, rules_of
+from tunesmith.run.sources import pieces_of
+
+FIRST_ROWS = 1000
+HALF = 0.5
+
+
+def probe(recipe: Recipe) -> Iterator[str]:
+    """A warning for each bound that would drop more than half of the first 1,000 rows of its list.
+
+    Only steps before the first pass are tried. Raises UserError for a source that cannot be read.
+    """
+    for data in recipe.data.values():
+        if data.feed is None:
+            yield from _probe_list(recipe, data)
+
+
+def _probe_list(recipe: Recipe, data: DataList) -> Iterator[str]:
+    steps = list(takewhile(lambda step: step.kind not in (*ALONE, "make"), data.steps))
+    batch = _first_rows(recipe, [step for step in steps if step.kind == "source"])
+    if not batch.num_rows:
+        yield f"data.{data.name}: none of the first rows could be read; the run will say why."
+        return
+    ops = [
+        Op(step.kind, step.function, step.label, step.parameters, step.on)  # type: ignore[arg-type]  # no sources
+        for step in steps
+        if step.kind != "source"
+    ]
+    measured = apply(batch, ops)
+    if measured.batch.num_rows:
+        yield from _warnings(steps, pa.Table.from_batches([measured.batch]))
+
+
+def _first_rows(recipe: Recipe, sources: Sequence[Step]) -> pa.RecordBatch:
+    ids = Ids()
+    share = -(-FIRST_ROWS // len(sources))
+    batches = []
+    for step in sources:
+        pieces = [replace(piece, rows=None) for piece in pieces_of(recipe, step)]
+        rows = list(islice((row for piece in pieces for row in rows_of(piece)), share))
+        batches.append(to_batch(rows, source=step.label, domain=step.domain, license=step.license, ids=ids)[0])
+    tables = [pa.Table.from_batches([batch]) for batch in batches if batch.num_rows] or [
+        pa.Table.from_batches(batches[:1])
+    ]
+    joined = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+    return joined.to_batches()[0] if joined.num_rows else batches[0]
+
+
+def _warnings(steps: Sequence[Step], rows: pa.Table) -> Iterator[str]:
+    where = {step.label: step.where for step in steps}
+    for rule in rules_of(steps):
+        if rule.weight is not None or rule.bound.quantiles:
+            continue
+        if rule.column not in rows.column_names:
+            known = sorted(name.removeprefix(SIGNAL) for name in rows.column_names if name.startswith(SIGNAL))
+            yield f"{where[rule.step]}: {rule.column.removeprefix(SIGNAL)} was not measured. {near(rule.step, known)}"
+            continue
+        share = float(failing(rows[rule.column], rule.bound).mean())
+        if share > HALF:
+            yield f"{where[rule.step]}: '{rule.bound}' would drop {share:.0%} of the first {rows.num_rows:,} rows."
