@@ -106,3 +106,14 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
 def test_no_chats_give_no_answers(model: LocalModel) -> None:
     assert model.generate([], Sampling()) == []
     assert model.logprobs([]) == []
+
+
+def test_a_short_prompt_beside_a_long_one_gets_as_many_tokens_as_alone(model: LocalModel) -> None:
+    short = [{"role": "user", "content": "value value"}]
+    words = 0
+    while len(render(model.tokenizer, [{"role": "user", "content": "load " * (words + 1)}], answer=False).ids) < 500:
+        words += 1
+    long = [{"role": "user", "content": "load " * words}]
+    wanted = Sampling(max_tokens=40, temperature=5.0)  # hot, so that answers run on
+    beside = model.generate([long, short], wanted)[1]
+    assert beside.finish == "stop" or beside.answer_tokens == 40

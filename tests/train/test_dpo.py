@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from train_toys import job_at, pair_rows, scratch_rows
+from tests.train.train_toys import job_at, pair_rows, scratch_rows
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Sampling

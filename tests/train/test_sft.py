@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from train_toys import chat, job_at, scratch_rows
+from tests.train.train_toys import chat, job_at, scratch_rows
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Sampling

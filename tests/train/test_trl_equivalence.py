@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from train_toys import job_at, pair_rows, scratch_rows
+from tests.train.train_toys import job_at, pair_rows, scratch_rows
 
 from tunesmith.train.batches import IGNORED, Batch
 from tunesmith.train.folder import write_start

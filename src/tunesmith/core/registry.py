@@ -13,7 +13,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
@@ -21,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tunesmith.core.errors import UserError
+from tunesmith.core.hashing import hash128
 
 KINDS = {
     "source": "tunesmith.data.sources",
@@ -135,9 +137,11 @@ def _user_module(path: Path) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError) as error:
+    except Exception as error:  # whatever goes wrong in there is the user's to mend
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where = f"{path}, line {lines[-1]}" if lines else str(path)
         raise UserError(
-            f"{path} cannot be imported: {error}.", "Mend the file; it is imported as plain Python."
+            f"{where}: {type(error).__name__} on import: {error}.", "Mend the file; it is imported as plain Python."
         ) from error
     return module
 
@@ -146,8 +150,8 @@ def _code_hash(path: Path) -> str:
     if not path.is_file():
         raise UserError(f"{path} does not exist.", "Paths of user code are relative to the recipe's folder.")
     digest = hashlib.sha256()
-    for file in sorted(_with_local_imports(path)):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for name, file in sorted((file.relative_to(path.parent).as_posix(), file) for file in _with_local_imports(path)):
+        digest.update(hash128([name, file.read_bytes()]))
     return digest.hexdigest()[:20]
 
 
@@ -155,25 +159,35 @@ def _with_local_imports(path: Path) -> set[Path]:
     """The file and those beside it that it imports or names in a string, directly or through one another."""
     found, unread = {path}, [path]
     while unread:
-        names = _names_in(unread.pop())
-        new = {neighbour for name in names if (neighbour := path.parent / name).is_file()} - found
+        new = set(_neighbours(path.parent, *_names_in(unread.pop()))) - found
         found |= new
         unread += [neighbour for neighbour in new if neighbour.suffix == ".py"]
     return found
 
 
-def _names_in(path: Path) -> set[str]:
-    """The names of files beside a Python file that it may use: modules it imports, files it names in a string."""
+def _neighbours(folder: Path, imports: set[str], strings: set[str]) -> Iterator[Path]:
+    """The files that imports (of a package: all its modules) and strings lead to below a folder."""
+    for name in imports:
+        yield from (folder / name).rglob("*.py")
+    for name in {f"{name}.py" for name in imports} | strings:
+        if (file := folder / name).is_file():
+            yield file
+
+
+def _names_in(path: Path) -> tuple[set[str], set[str]]:
+    """The modules that a Python file imports, and the strings in it that may be names of files."""
     try:
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = ast.parse(path.read_bytes())  # as bytes, so that Python's own rules for encodings hold
     except SyntaxError as error:
         raise UserError(f"{path}, line {error.lineno}: {error.msg}.", "Mend the file; it is plain Python.") from error
+    except ValueError as error:  # null bytes
+        raise UserError(f"{path} cannot be read: {error}.", "Save it as plain Python in UTF-8.") from error
     nodes = list(ast.walk(tree))
     imports = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    imports |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    imports |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return {f"{name.partition('.')[0]}.py" for name in imports} | {text for text in strings if _is_file_name(text)}
+    return {name.partition(".")[0] for name in imports}, {text for text in strings if _is_file_name(text)}
 
 
 def _is_file_name(text: str) -> bool:
-    return 0 < len(text) < 100 and "/" not in text and "\0" not in text and text not in (".", "..")
+    return 0 < len(text) < 100 and "\0" not in text and "\n" not in text and not {"", ".", ".."} & set(text.split("/"))

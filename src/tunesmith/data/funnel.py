@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -176,3 +177,13 @@ def find_row(datasets_folder: Path, row_id: str) -> Iterator[tuple[Dataset, Mapp
             for hit in hits[:1]:
                 names = [*dataset.columns, *[name for name in ("step", "why", "kept") if name not in dataset.columns]]
                 yield dataset, dataset.read(shard, names, kept=False).slice(hit, 1).to_pylist()[0]
+
+
+def histogram(values: np.ndarray, *, bins: int = 30) -> tuple[list[float], list[int]]:
+    """Edges and counts between the 0.5th and the 99.5th percentile; what lies outside is in the end bins."""
+    if not len(values):
+        return [], []
+    low, high = np.percentile(values, [0.5, 99.5])
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    return edges.tolist(), counts.tolist()

@@ -13,17 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tunesmith.core.artifact import replacing, write_json
 from tunesmith.core.bound import Bound
 from tunesmith.core.errors import UserError
 from tunesmith.core.executor import Executor
-from tunesmith.core.hashing import hash128
-from tunesmith.core.record import SIGNAL, Record
+from tunesmith.core.record import Record
 from tunesmith.core.registry import Named
 from tunesmith.data.dataset import Dataset, shard_path, write_shard
 from tunesmith.data.measure import apply
@@ -35,6 +31,7 @@ BATCH_ROWS = 1000
 MOST_SHARDS = 64  # small pieces of a source share a shard
 QUARANTINE = Bound(max=0.01)  # share of the records read
 QUARANTINE_ROWS = 20  # so many may be unreadable whatever their share
+NAMED = ("group", "license", "date")  # columns of a row that may name its group
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,7 @@ class SourcePiece:
     license: str | None = None
     group: str | None = None  # the field of a row that names its group
     rows: int | None = None  # a rehearsal reads no more than this
+    where: str = "source"  # in the recipe
 
 
 @dataclass(frozen=True)
@@ -108,25 +106,28 @@ class Shard:
         return Counts(**json.loads(done.read_text("utf-8")))
 
     def _work(self) -> Counts:
-        quarantined: list[Record] = []
+        unread: list[Record] = []
+        failed: list[Record] = []
         dropped: list[tuple[str, str, str]] = []
         batches, counts = [], Counts()
-        for batch in _batches(self.pieces, quarantined):
-            counts += Counts(read=batch.num_rows)
+        for batch in _batches(self.pieces, unread):
             applied = apply(batch, self.ops)
-            quarantined += applied.quarantined
+            failed += applied.quarantined
             dropped += applied.dropped
-            counts += Counts(made=applied.made, written=applied.batch.num_rows)
+            counts += Counts(read=batch.num_rows, made=applied.made, written=applied.batch.num_rows)
             batches.append(applied.batch)
-        unread = sum("id" not in row for row in quarantined)
         table = _concat(batches)
         write_shard(shard_path(self.out, self.number), table)
-        _write_quarantine(self.out, self.number, quarantined)
+        _write_quarantine(self.out, self.number, [*unread, *failed])
         _write_dropped(self.out, self.number, dropped)
-        reasons = Counter(f"{step}: {_kind_of_why(why)}" for _, step, why in dropped)
-        return counts + Counts(
-            unread, 0, 0, len(quarantined), reasons, _tally(table, "license"), _tally(table, "source")
+        gone = Counts(
+            read=len(unread),
+            quarantined=len(unread) + len(failed),
+            dropped=Counter(f"{step}: {_kind_of_why(why)}" for _, step, why in dropped),
+            licenses=_tally(table, "license"),
+            sources=_tally(table, "source"),
         )
+        return counts + gone
 
 
 def _kind_of_why(why: str) -> str:
@@ -150,7 +151,7 @@ def _concat(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     )
 
 
-def _batches(pieces: Sequence[Piece], quarantined: list[Record]) -> Iterator[pa.RecordBatch]:
+def _batches(pieces: Sequence[Piece], unread: list[Record]) -> Iterator[pa.RecordBatch]:
     ids = Ids()
     for piece in pieces:
         if isinstance(piece, DatasetPiece):
@@ -160,7 +161,7 @@ def _batches(pieces: Sequence[Piece], quarantined: list[Record]) -> Iterator[pa.
             continue
         for rows in _batched(rows_of(piece)):
             batch, unfit = to_batch(rows, source=piece.source, domain=piece.domain, license=piece.license, ids=ids)
-            quarantined += unfit
+            unread += unfit
             yield batch
 
 
@@ -171,7 +172,10 @@ def _batched(rows: Iterator[Record]) -> Iterator[list[Record]]:
 
 def rows_of(piece: SourcePiece) -> Iterator[Record]:
     """The rows of a piece of a source, with their groups; no more than a rehearsal asks for."""
-    return islice(_grouped(_read(piece), piece.group), piece.rows)
+    try:
+        yield from _grouped(islice(_read(piece), piece.rows), piece.group)
+    except UserError as error:
+        raise UserError(f"{piece.where}: {error.problem}", error.hint) from error
 
 
 def _read(piece: SourcePiece) -> Iterator[Record]:
@@ -183,11 +187,19 @@ def _read(piece: SourcePiece) -> Iterator[Record]:
 
 
 def _grouped(rows: Iterator[Record], name: str | None) -> Iterator[Record]:
-    """The rows with the field of this name as their group."""
+    """The rows with the field of this name as their group; raises UserError if not one has it."""
+    if name is None:
+        yield from rows
+        return
+    fields: dict[str, None] = {}
     for row in rows:
         meta = row.get("meta")
-        value = meta.get(name) if isinstance(meta, Mapping) and name else None
+        given = {**(meta if isinstance(meta, Mapping) else {}), **{key: row[key] for key in NAMED if key in row}}
+        fields |= dict.fromkeys(map(str, given))
+        value = given.get(name)
         yield row if value is None else {**row, "group": str(value)}
+    if fields and name not in fields:
+        raise UserError(f"group: no row has {name!r}.", f"There: {', '.join(sorted(fields))}.")
 
 
 def _write_quarantine(out: Path, shard: int, rows: Sequence[Record]) -> None:
@@ -242,83 +254,3 @@ def check_quarantine(counts: Counts, out: Path, bound: Bound = QUARANTINE) -> No
         f"the first: {row.get('uri')}, line {row.get('line')}: {row.get('error')}.",
         f"All are in {out / 'quarantine'}, with raw bytes. Mend the input, or raise quarantine: in the recipe.",
     )
-
-
-def settle_ids(out: Path, shards: int) -> None:
-    """Give rows that are equal across shards different ids, by their ordinal; other shards stay as they are.
-
-    What will change is written down first, so that a killed run makes the same changes when it goes on.
-    """
-    plan_path = out / "equal_ids.json"
-    if not plan_path.exists():
-        write_json(plan_path, _plan_ids(out, shards))
-    for shard, changes in json.loads(plan_path.read_text("utf-8")).items():
-        path = shard_path(out, int(shard))
-        table = pq.read_table(path)
-        ids = table["id"].to_pylist()
-        for row, new_id in changes.items():
-            ids[int(row)] = new_id
-        write_shard(path, table.set_column(table.column_names.index("id"), "id", pa.array(ids, pa.string())))
-
-
-def _plan_ids(out: Path, shards: int) -> dict[str, dict[str, str]]:
-    columns = [pq.read_table(shard_path(out, shard), columns=["id"])["id"] for shard in range(shards)]
-    counts = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).value_counts()
-    values, times = counts.field("values"), counts.field("counts")
-    repeated = set(values.filter(pc.greater(times, 1)).to_pylist())
-    seen: Counter[str] = Counter()
-    plan: dict[str, dict[str, str]] = {}
-    for shard, column in enumerate(columns if repeated else []):
-        for row, row_id in enumerate(column.to_pylist()):
-            if row_id not in repeated:
-                continue
-            if ordinal := seen[row_id]:
-                plan.setdefault(str(shard), {})[str(row)] = hash128([row_id, str(ordinal)]).hex()
-            seen[row_id] += 1
-    return plan
-
-
-def unify(out: Path, shards: int) -> list[str]:
-    """Give all shards the same columns with the same types; returns the columns. Shards that already have them stay."""
-    schemas = [pq.read_schema(shard_path(out, shard)) for shard in range(shards)]
-    filled = [schema for schema in schemas if len(schema) > 1] or schemas
-    whole = pa.unify_schemas(filled, promote_options="permissive").remove_metadata()
-    for shard, schema in enumerate(schemas):
-        if schema.remove_metadata() != whole:
-            table = pq.read_table(shard_path(out, shard))
-            write_shard(shard_path(out, shard), _with_schema(table, whole))
-    return list(whole.names)
-
-
-def _with_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    arrays = [
-        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.table(arrays, schema=schema)
-
-
-def stale_signals(ops: Sequence[Op], columns: Sequence[str], *, before: Sequence[str] = ()) -> list[str]:
-    """The signal columns that a later edit of this stretch made untrue of the text as it now is."""
-    edits = [number for number, op in enumerate(ops) if op.kind != "signal"]
-    if not edits:
-        return []
-    old = {op.label for op in ops[: edits[-1]] if op.kind == "signal"}
-    new = {op.label for op in ops[edits[-1] :] if op.kind == "signal"}
-    stale = (old - new) | {name.removeprefix(SIGNAL) for name in before if name.startswith(SIGNAL)} - new
-    return sorted(name for name in columns if name.startswith(SIGNAL) and _label(name, stale))
-
-
-def _label(column: str, labels: set[str]) -> bool:
-    name = column.removeprefix(SIGNAL)
-    return any(name == label or name.startswith(f"{label}.") for label in labels)
-
-
-def histogram(values: np.ndarray, *, bins: int = 30) -> tuple[list[float], list[int]]:
-    """Edges and counts between the 0.5th and the 99.5th percentile; what lies outside is in the end bins."""
-    if not len(values):
-        return [], []
-    low, high = np.percentile(values, [0.5, 99.5])
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
-    return edges.tolist(), counts.tolist()

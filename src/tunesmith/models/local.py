@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -46,8 +47,9 @@ class LocalModel:
         answers: dict[int, Answer] = {}
         with torch.random.fork_rng():
             torch.manual_seed(sampling.seed)
-            for indices in _batches(prompts, self.batch_size):
-                made = self._answered([prompts[i].ids for i in indices], sampling)
+            room = [self._max_tokens(sampling, len(prompt.ids)) for prompt in prompts]
+            for indices in _batches(prompts, self.batch_size, room):
+                made = self._answered([prompts[i].ids for i in indices], sampling, room[indices[0]])
                 answers.update(zip(indices, made, strict=True))
         return [answers[i] for i in range(len(prompts))]
 
@@ -66,11 +68,10 @@ class LocalModel:
         if room is not None and longest >= room:
             raise UserError(f"A chat has {longest} tokens.", f"The model '{self.name}' holds {room}; shorten the chat.")
 
-    def _answered(self, prompts: list[list[int]], sampling: Sampling) -> list[Answer]:
+    def _answered(self, prompts: list[list[int]], sampling: Sampling, limit: int) -> list[Answer]:
         import torch
 
         ids_BT, there_BT = _left_padded(prompts, self._pad, self.device)
-        limit = self._max_tokens(sampling, ids_BT.shape[1])
         stops = {"stop_strings": list(sampling.stop), "tokenizer": self.tokenizer} if sampling.stop else {}
         with torch.inference_mode(), self._precision():
             generate = cast("Any", self.model).generate
@@ -152,11 +153,13 @@ def _cpu_has_bfloat16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def _batches(rows: Sequence[Tokens], size: int) -> Iterator[list[int]]:
-    """Indices in batches of like length."""
+def _batches(rows: Sequence[Tokens], size: int, room: Sequence[int] | None = None) -> Iterator[list[int]]:
+    """Indices in batches of like length; rows that may have answers of different lengths are never together."""
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    for _, same in groupby(order, key=lambda i: room[i] if room else 0):
+        indices = list(same)
+        for start in range(0, len(indices), size):
+            yield indices[start : start + size]
 
 
 def _left_padded(rows: Sequence[list[int]], pad: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -171,7 +174,7 @@ def _left_padded(rows: Sequence[list[int]], pad: int, device: str) -> tuple[torc
 def _how(sampling: Sampling) -> dict[str, object]:
     """What the request decides, in transformers' names; nothing where it leaves the choice to the folder."""
     if sampling.temperature is None:
-        return {}
+        return {} if sampling.top_p is None else {"do_sample": True, "top_p": sampling.top_p, "top_k": 0}
     if sampling.temperature <= 0:
         return {"do_sample": False}
     top_p = 1.0 if sampling.top_p is None else sampling.top_p

@@ -146,7 +146,7 @@ def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
     feeds = {name: own.pop(name) for name in list(own) if kind == "pass" and _takes_rows(named, name)}
     on = take(at, "on") if "on" in shared else None
     hidden = frozenset(name for name in options(named.load()) if _takes_rows(named, name))
-    values, mistakes = check_parameters(named, own, at, engine=hidden, also=shared)
+    values, mistakes = check_parameters(named, own, at, engine=hidden, also=OF_SOURCES if kind == "source" else shared)
     found.errors.extend(mistakes or _own_check(named, values, at))
     label = found.name(take(at, "as"), default=named.label)
     parameters = {**values, **{name: parse_feed(str(item.value)) for name, item in feeds.items()}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tunesmith.core.artifact import read_manifest, write_json
-from tunesmith.core.bound import Bound
 from tunesmith.core.errors import UserError
-from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import ROWS, Dataset, open_dataset, shard_path, write_shard
 from tunesmith.data.op import Op
+from tunesmith.data.settle import settle_ids, stale_signals, unify
 from tunesmith.data.stream import Stream
 from tunesmith.data.stretch import VERSION as STRETCH_VERSION
 from tunesmith.data.stretch import (
@@ -24,15 +21,12 @@ from tunesmith.data.stretch import (
     Piece,
     check_quarantine,
     run_stretch,
-    settle_ids,
-    stale_signals,
-    unify,
 )
-from tunesmith.data.verdicts import VERSION as VERDICTS_VERSION
-from tunesmith.data.verdicts import Rule, decide, pin
 from tunesmith.recipe import DataList, Step
 from tunesmith.recipe.grammar import Feed
+from tunesmith.run.bounds import column_of, decided
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
+from tunesmith.run.describe import describe
 from tunesmith.run.review import review
 from tunesmith.run.sources import plan_source
 
@@ -75,7 +69,7 @@ def run_list(context: Context, data: DataList, done: Mapping[str, Dataset]) -> D
             dataset = _whole_stream(context, data, group.steps[0], dataset, done)
         else:
             dataset = _stretch(context, data, group.steps, done, dataset)
-        dataset = _verdicts(context, data.name, group.steps, dataset)
+        dataset = decided(context, data.name, group.steps, dataset)
     assert dataset is not None
     return dataset
 
@@ -106,17 +100,25 @@ def _stretch(
             context.show.progress(f"read {data.name}", done, shards, {"records": total.read})
         check_quarantine(total, out, context.recipe.quarantine)
         columns = unify(out, shards)
-        if any(step.kind == "source" for step in steps):
+        if steps and steps[0].kind == "source":
+            _check_some(steps[0], total)
             settle_ids(out, shards)
-        facts = {
-            "shards": shards,
-            "columns": columns,
-            "stale": stale_signals(ops, columns),
-            "sources": total.sources,
-        }
+        stale = stale_signals(ops, columns, before=_columns(pieces))
+        facts = {"shards": shards, "columns": columns, "stale": stale, "sources": total.sources}
         return Made(_counts(total), total.licenses, facts)
 
     return open_dataset(make(context, plan, work))
+
+
+def _check_some(source: Step, total: Counts) -> None:
+    if not total.read:
+        raise UserError(f"{source.where}: there is not one record to read.", "Give it input with records in it.")
+
+
+def _columns(pieces: Sequence[Piece]) -> Sequence[str]:
+    """The columns of the dataset that the pieces are of; none if they are a source's."""
+    first = next(iter(pieces), None)
+    return first.dataset.columns if isinstance(first, DatasetPiece) else ()
 
 
 def _part(data: DataList, before: Dataset | None) -> str | None:
@@ -134,35 +136,6 @@ def _input(
     part = _part(data, before)
     pieces: list[Piece] = [DatasetPiece(feed, shard, part) for shard in range(feed.shards)]
     return pieces, [], {ROWS: ref_of(feed.folder)}
-
-
-def describe(step: Step) -> dict[str, object]:
-    """What a KEY must know of a step: its function, version and parameters; not its bounds."""
-    module_version = getattr(step.function.module(), "VERSION", 1) if step.kind != "review" else 1
-    return {
-        "kind": step.kind,
-        "name": step.function.name,
-        "code": step.function.fingerprint() if step.kind != "review" else None,
-        "as": step.label,
-        "on": step.on,
-        "version": module_version,
-        "parameters": {
-            name: str(value) if isinstance(value, Feed) else value for name, value in step.parameters.items()
-        },
-        "user_code": _user_code(step),
-    }
-
-
-def _user_code(step: Step) -> dict[str, str | None]:
-    """The hashes of the functions among a step's parameters."""
-    from tunesmith.core.registry import Named
-    from tunesmith.recipe.parameters import options, takes_function
-
-    if step.kind == "review":
-        return {}
-    function = step.function.load()
-    given = [name for name in step.parameters if name in options(function) and takes_function(function, name)]
-    return {name: Named("function", str(step.parameters[name]), step.function.base).fingerprint() for name in given}
 
 
 def _counts(total: Counts) -> dict[str, object]:
@@ -217,78 +190,3 @@ def _write_layer(context: Context, step: Step, dataset: Dataset, measured: Itera
         write_shard(shard_path(out, shard), table.rename_columns(columns).take(pa.array(places, pa.int64())))
         context.show.progress(step.label, shard + 1, dataset.shards, {})
     return columns
-
-
-def column_of(step: Step, name: str) -> str:
-    """The column that a step's measurement is kept in: `part` is the record's own, all others are signals."""
-    if name == "part":
-        return name
-    return f"{SIGNAL}{step.label}.{name}" if name else f"{SIGNAL}{step.label}"
-
-
-def rules_of(steps: Sequence[Step]) -> list[Rule]:
-    """The bounds of these steps as rules on columns."""
-    keep = [Rule(step.label, column_of(step, name), bound) for step in steps for name, bound in step.keep.items()]
-    weigh = [
-        Rule(step.label, column_of(step, name), bound, weight)
-        for step in steps
-        for name, (bound, weight) in step.weigh.items()
-    ]
-    return keep + weigh
-
-
-def _verdicts(context: Context, name: str, steps: Sequence[Step], dataset: Dataset) -> Dataset:
-    rules = rules_of(steps)
-    if not rules:
-        return dataset
-    _check_columns(steps, rules, dataset)
-    rules = list(_pinned(context, name, rules, dataset))
-    given = [
-        {**rule.bound.as_json(), "column": rule.column, "step": rule.step, "weight": rule.weight} for rule in rules
-    ]
-    plan = Plan(
-        "dataset",
-        name,
-        "verdicts",
-        VERDICTS_VERSION,
-        {"bounds": given, "mark": context.mark},
-        {ROWS: ref_of(dataset.folder)},
-    )
-
-    def work(out: Path) -> Made:
-        dropped, columns = decide(dataset, rules, out, executor=context.executor, mark=context.mark)
-        return Made({"marked" if context.mark else "dropped": dropped}, {}, {"columns": columns})
-
-    return open_dataset(make(context, plan, work))
-
-
-def _check_columns(steps: Sequence[Step], rules: Sequence[Rule], dataset: Dataset) -> None:
-    known = {name for layer in dataset.layers for name in read_manifest(layer).facts["columns"]}  # type: ignore[attr-defined]  # a list of names
-    where = {step.label: step.where for step in steps}
-    for rule in rules:
-        if rule.column not in known and rule.bound != Bound(deny=("drop",), missing="keep"):
-            measured = sorted(name.removeprefix(SIGNAL) for name in known if name.startswith(SIGNAL))
-            raise UserError(
-                f"{where[rule.step]}: a bound is set on {rule.column.removeprefix(SIGNAL)!r}, which nothing measures.",
-                f"Measured here: {', '.join(measured) or 'nothing'}.",
-            )
-
-
-def _pinned(context: Context, name: str, rules: Sequence[Rule], dataset: Dataset) -> Sequence[Rule]:
-    """Quantiles as numbers: pinned when first measured, so that new data meets the old bound until --remeasure."""
-    if not any(rule.bound.quantiles for rule in rules):
-        return rules
-    path = context.workspace / "datasets" / name / "pins.json"
-    pins = json.loads(path.read_text("utf-8")) if path.is_file() and not context.remeasure else {}
-    pinned = pin(dataset, rules, pins)
-    for old, new in zip(rules, pinned, strict=True):
-        for quantile in old.bound.quantiles:
-            pins.setdefault(old.column, {})[quantile] = _limit(old.bound, new.bound, quantile)
-    write_json(path, pins)
-    return pinned
-
-
-def _limit(old: Bound, new: Bound, quantile: str) -> float:
-    return next(
-        float(getattr(new, side)) for side in ("min", "max", "above", "below") if getattr(old, side) == quantile
-    )

@@ -16,7 +16,8 @@ from tunesmith.data.rows import Ids, to_batch
 from tunesmith.data.stretch import rows_of
 from tunesmith.data.verdicts import failing
 from tunesmith.recipe import DataList, Recipe, Step
-from tunesmith.run.lists import ALONE, rules_of
+from tunesmith.run.bounds import rules_of
+from tunesmith.run.lists import ALONE
 from tunesmith.run.sources import pieces_of
 
 FIRST_ROWS = 1000

@@ -15,14 +15,23 @@ from tunesmith.core.hashing import unit_interval
 from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import Dataset
 from tunesmith.data.edits.redact_pii import redact
-from tunesmith.data.funnel import NOTHING, Funnel, chain, dropped_rows, funnel, manifests, own_funnel, steps_of
-from tunesmith.data.stretch import histogram
+from tunesmith.data.funnel import (
+    NOTHING,
+    Funnel,
+    chain,
+    dropped_rows,
+    funnel,
+    histogram,
+    manifests,
+    own_funnel,
+    steps_of,
+)
 from tunesmith.evaluate.checklist import checklist
 from tunesmith.recipe import DataList, Recipe
+from tunesmith.run.bounds import rules_of
 from tunesmith.run.context import Context
 from tunesmith.run.evaluation import Evaluated
 from tunesmith.run.evidence import evidence_of
-from tunesmith.run.lists import rules_of
 from tunesmith.run.story import tell
 
 SAMPLES = 10  # dropped rows shown per reason, and kept ones beside them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -14,6 +15,8 @@ from tunesmith.data.files import File, expand
 from tunesmith.data.stretch import SourcePiece
 from tunesmith.recipe import Recipe, Step
 from tunesmith.run.context import Context
+
+SETTLED_S = 2.0  # a file that changed less long ago may change again within the same tick of the clock
 
 
 def plan_source(context: Context, step: Step) -> tuple[list[SourcePiece], str]:
@@ -41,7 +44,9 @@ def pieces_of(recipe: Recipe, step: Step) -> list[SourcePiece]:
         pieces = [None]
     share = None if recipe.rows is None else max(1, -(-recipe.rows // max(1, len(pieces))))
     return [
-        SourcePiece(step.function, piece, parameters, step.label, step.domain, step.license, step.group, share)
+        SourcePiece(
+            step.function, piece, parameters, step.label, step.domain, step.license, step.group, share, step.where
+        )
         for piece in pieces
     ]
 
@@ -58,7 +63,10 @@ def _file_print(context: Context, file: File) -> str:
     stat = Path(file.path).stat()
     facts = canonical_json([file.path, stat.st_size, stat.st_mtime_ns])
     memory = context.workspace / "cache" / "files" / f"{key_of(facts)}.json"
-    if not memory.is_file():
-        write_json(memory, {"sha256": file_sha256(Path(file.path))})
-    digest = json.loads(memory.read_text("utf-8"))["sha256"]
+    if memory.is_file():
+        digest = json.loads(memory.read_text("utf-8"))["sha256"]
+    else:
+        digest = file_sha256(Path(file.path))
+        if time.time() - stat.st_mtime > SETTLED_S:
+            write_json(memory, {"sha256": digest})
     return f"{file.uri}:{digest}:{file.start}:{file.end}"

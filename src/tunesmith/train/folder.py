@@ -105,15 +105,27 @@ def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     return cast("PreTrainedTokenizerFast", tokenizer), cast("PreTrainedModel", model)
 
 
-def write_folder(out: Path, start: Start, *, max_new_tokens: int, curve: list[dict[str, float]]) -> None:
-    """Fill `out`: config, safetensors, tokenizer with its chat template, decoding settings, and the curve."""
+def write_folder(
+    out: Path,
+    start: Start,
+    *,
+    max_new_tokens: int,
+    curve: list[dict[str, float]],
+    repetition_penalty: float | None = None,
+) -> None:
+    """Fill `out`: config, safetensors, tokenizer with its chat template, decoding settings, and the curve.
+
+    Without a repetition_penalty the model keeps the one it came with.
+    """
     from transformers import GenerationConfig
 
     model, tokenizer = start.model, start.tokenizer
     out.mkdir(parents=True, exist_ok=True)
     model.config.use_cache = True
+    before = getattr(model.generation_config, "repetition_penalty", None) or 1.0
     model.generation_config = GenerationConfig(
         do_sample=False,
+        repetition_penalty=before if repetition_penalty is None else repetition_penalty,
         max_new_tokens=max_new_tokens,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

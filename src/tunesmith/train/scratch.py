@@ -40,7 +40,7 @@ SIZES = {
     "100M": Shape(hidden=768, layers=14, head=64),
 }
 
-CAPITAL = "⇧"
+CAPITAL, JOIN = "⇧", "⁀"  # marks that text does not use: a word was capitalised, a word was joined to what precedes
 
 
 def scratch_tokenizer(
@@ -48,9 +48,9 @@ def scratch_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer learnt from the texts, with a chat template, a stop token and a padding token.
 
-    kind "bpe" keeps text as it is. kind "words" is for identifiers and short plain sentences: `load_config`,
-    `loadConfig` and `Load the config` share their word tokens. All of it lives in tokenizer.json, so every engine
-    reproduces it; plain sentences come back unchanged, identifiers come back as separate words.
+    kind "bpe" takes text as it is. kind "words" is for identifiers and plain sentences: `load_config`, `loadConfig` and
+    `Load the config` share their word tokens. All of it lives in tokenizer.json, so every engine reproduces it, and
+    text comes back as it was.
     """
     from tokenizers import AddedToken, Tokenizer, models
     from transformers import PreTrainedTokenizerFast
@@ -83,33 +83,30 @@ def _set_bytes(tokenizer: Tokenizer) -> None:
 
 
 def _set_words(tokenizer: Tokenizer) -> None:
+    from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
+
     tokenizer.normalizer = _words_normalizer()
+    tokenizer.pre_tokenizer = Sequence([Split(CAPITAL, "isolated"), ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = _words_decoder()
 
 
 def _words_normalizer() -> Normalizer:
-    """Splits identifiers, and writes a capital as a mark and a small letter: ` Load` becomes ` ⇧ load`."""
+    """Every word gets a blank before it and small letters; marks tell what was joined and what was capital."""
     from tokenizers import Regex
     from tokenizers.normalizers import Prepend, Replace, Sequence
 
-    letters = string.ascii_uppercase
-    return Sequence(
-        [
-            Replace("_", " "),
-            Replace(Regex("(?<=[A-Z])(?=[A-Z][a-z]{2})"), " "),  # HTTPConfig, but not ATMs
-            *(Replace(Regex(f"(?<=[a-z]){big}(?=[a-z])"), f" {big.lower()}") for big in letters),
-            Replace(Regex("(?<=[a-z])(?=[A-Z])"), " "),  # loadHTTP
-            Prepend(" "),  # the first word is then the same token as in mid-sentence
-            *(Replace(Regex(f"(?<=\\s){big}(?![A-Z])"), f"{CAPITAL} {big.lower()}") for big in letters),
-        ]
-    )
+    inside = "(?<=[^\\sA-Za-z])(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+    capitals = [
+        Replace(Regex(f"(?<![A-Za-z]) {big}(?![A-Z])"), f"{CAPITAL} {big.lower()}") for big in string.ascii_uppercase
+    ]
+    return Sequence([Prepend(" "), Replace(Regex(inside), f"{JOIN} "), *capitals])
 
 
 def _words_decoder() -> Decoder:
-    from tokenizers.decoders import ByteLevel, Fuse, Replace, Sequence, Strip
+    from tokenizers.decoders import ByteLevel, Replace, Sequence, Strip
 
-    capitals = [Replace(f"{CAPITAL} {small}", small.upper()) for small in string.ascii_lowercase]
-    return Sequence([ByteLevel(), Fuse(), *capitals, Strip(" ", 1, 0)])
+    capitals = [Replace(f"{CAPITAL} {small}", f" {small.upper()}") for small in string.ascii_lowercase]
+    return Sequence([ByteLevel(), *capitals, Replace(f"{JOIN} ", ""), Strip(" ", 1, 0)])
 
 
 def _learn(tokenizer: Tokenizer, texts: Iterable[str], vocabulary: int, special: list[str]) -> None:

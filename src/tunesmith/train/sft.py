@@ -38,13 +38,15 @@ def sft(
     label_smoothing: float = 0.0,
     max_length: int | None = None,
     patience: int | None = None,
+    repetition_penalty: float | None = None,
 ) -> Trained:
     """Supervised fine-tuning on chats: only the assistant's turns are learnt, the best weights by validation are kept.
 
     steps or epochs is the budget (computed without either). word_dropout is the share of answer tokens, prompt_dropout
     that of question tokens, hidden from the model's input in each step, against learning by heart. Rows longer than
     max_length tokens (default: what the model can hold) are left out and counted. patience stops after so many
-    measurements (ten in a training) without a better validation loss. Raises UserError where nothing is left to learn.
+    measurements (ten in a training) without a better validation loss. repetition_penalty (CTRL, arXiv 1909.05858; 1 is
+    none) goes into the decoding settings, which every engine reads. Raises UserError where nothing is left to learn.
     """
     start = start_from(job)
     limit = min(max_length or start.room, start.room)
@@ -77,7 +79,8 @@ def sft(
         say=job.say,
         progress=job.progress,
     )
-    write_folder(job.out, start, max_new_tokens=answer_budget(learnt), curve=state.curve)
+    longest = answer_budget(learnt)
+    write_folder(job.out, start, max_new_tokens=longest, curve=state.curve, repetition_penalty=repetition_penalty)
     return trained(state, batch_size, weights, start)
 
 
