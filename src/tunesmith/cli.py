@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -28,6 +28,12 @@ Rows = Annotated[int | None, typer.Option(min=1, help="A rehearsal: read so many
 Steps = Annotated[int | None, typer.Option(min=1, help="A rehearsal: take so many steps in each training.")]
 Run = Annotated[str | None, typer.Option(help="The run, by name; the newest without it.")]
 HERE = Path("workspace")
+STOPPED = 130  # what a shell calls an interrupt
+EXTRA_OF = {
+    **dict.fromkeys(("torch", "transformers", "tokenizers", "safetensors"), "train"),
+    **dict.fromkeys(("sklearn", "sqlalchemy"), "evaluate"),
+    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "httpx", "openai"), "serve"),
+}
 
 
 @app.command()
@@ -177,15 +183,25 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-        typer.echo(str(error), err=True)
-        sys.exit(2)
+        _refuse(str(error))
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRA_OF:
+            raise
+        _refuse(f"this needs {module}, which is not installed.\n  pip install 'tunesmith[{EXTRA_OF[module]}]'")
     except Waiting as waiting:
         typer.echo(f"Waiting: {waiting.what}\n  {waiting.command}", err=True)
         sys.exit(3)
-    except KeyboardInterrupt:
-        typer.echo("Stopped. Run the same command again: it goes on where it stopped.", err=True)
-        sys.exit(130)
+    except SystemExit as left:
+        if left.code == STOPPED:
+            typer.echo("Stopped. Run the same command again: it goes on where it stopped.", err=True)
+        raise
+
+
+def _refuse(why: str) -> NoReturn:
+    typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
+    typer.echo(why, err=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Literal, Protocol, TypeVar
 
+from tunesmith.core.errors import UserError
+
 T = TypeVar("T")
 R = TypeVar("R")
 Lane = Literal["threads", "processes"]
@@ -64,7 +66,9 @@ def _ordered(pool: Pool, task: Callable[[T], R], items: Iterable[T], in_flight: 
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise MemoryError("a worker process was killed, most likely for want of memory; try --workers 1") from error
+        raise UserError(
+            "a worker process was killed, most likely for want of memory.", "Try again with --workers 1."
+        ) from error
     finally:
         for future in waiting:
             future.cancel()

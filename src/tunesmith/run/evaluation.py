@@ -272,13 +272,7 @@ def _write_verdict(
     return make(context, plan, work)
 
 
-def verdict_of(workspace: Path, checkpoint: Path) -> dict[str, object] | None:
-    """The newest gate verdict on a checkpoint, or None if no gate has seen it."""
-    key = ref_of(checkpoint)
-    found = [path for path in (workspace / "reports" / "gate").glob("*/manifest.json")]
-    for path in sorted(found, key=lambda item: item.stat().st_mtime, reverse=True):
-        states = cast(dict[str, str], read_manifest(path.parent).facts.get("checkpoints", {}))
-        if key in states:
-            verdict = json.loads((path.parent / "verdict.json").read_text("utf-8"))
-            return {"state": states[key], "report": ref_of(path.parent), **verdict}
-    return None
+def verdict_of(gate: Path, checkpoint: Path) -> str | None:
+    """The state of a checkpoint in a gate's verdict; None if that gate has not seen it."""
+    states = cast(dict[str, str], read_manifest(gate).facts.get("checkpoints", {}))
+    return states.get(ref_of(checkpoint))

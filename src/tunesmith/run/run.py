@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tunesmith.core.artifact import replacing, write_json
@@ -21,6 +21,16 @@ from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
 from tunesmith.run.report import make_report
 from tunesmith.run.training import run_training
+
+# What pyarrow, safetensors and tokenizers, torch, NumPy and SQLite say of a full disk where they give no errno.
+DISK_FULL = (
+    "No space left on device",
+    "code: 28",
+    "PytorchStreamWriter",
+    "unexpected pos",
+    " requested and ",
+    "disk is full",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ def run_recipe(
     """Run a recipe in a workspace; raises UserError for what a user can mend and Waiting for a review round."""
     executor = LocalExecutor(workers or usable_cores())
     context = Context(recipe, workspace.resolve(), executor, show, mark=mark, remeasure=remeasure)
-    with locked(context.workspace), disk_errors(context.workspace):
+    with disk_errors(context.workspace), locked(context.workspace):
         return _run(context)
 
 
@@ -102,7 +112,9 @@ def write_run(context: Context, report: Mapping[str, object]) -> None:
     from tunesmith.run.machine import describe_machine
 
     changed = {"changed": dict(context.recipe.changed), "mark": context.mark, "remeasure": context.remeasure}
-    run = {"run": context.recipe.name, "seconds": context.seconds, **changed, "machine": describe_machine()}
+    serve = asdict(context.recipe.serve) if context.recipe.serve else None
+    run = {"run": context.recipe.name, "seconds": context.seconds, **changed, "serve": serve}
+    run |= {"machine": describe_machine()}
     write_json(context.folder / "run.json", run)
     write_json(context.folder / "report.json", report)
 
@@ -112,9 +124,17 @@ def disk_errors(workspace: Path) -> Iterator[None]:
     """Turn a full disk into an error that says so; what was being written is not there, what was done stays."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:  # torch, safetensors, tokenizers and SQLite each have their own for a full disk
+        if not _is_disk_full(error):
             raise
         raise UserError(
             f"the disk of {workspace} is full.", "Make room and run again: it goes on where it stopped."
         ) from error
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    if error is None:
+        return False
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return any(words in str(error) for words in DISK_FULL) or _is_disk_full(error.__cause__ or error.__context__)

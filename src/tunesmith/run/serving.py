@@ -47,10 +47,10 @@ def find_serving(workspace: Path, report: Mapping[str, object], model: str | Non
     if name not in trained:
         raise UserError(f"run {report['run']} has no checkpoint {name!r}.", near(name, list(trained)))
     folder = workspace / trained[name]
-    verdict = verdict_of(workspace, folder)
-    if verdict is None or verdict["state"] != "passed":
-        state = "no gate has seen it" if verdict is None else f"its gate says {verdict['state']}"
-        raise UserError(f"{name} is not served: {state}.", "Evaluate it with a gate that it passes.")
+    state = verdict_of(workspace / artifacts["gate"], folder) if "gate" in artifacts else None
+    if state != "passed":
+        why = "no gate has seen it" if state is None else f"its gate says {state}"
+        raise UserError(f"{name} is not served: {why}.", "Evaluate it with a gate that it passes.")
     return Serving(name, folder, str(report["run"]))
 
 

@@ -32,9 +32,12 @@ def _data(report: Fields) -> Iterator[str]:
 
 
 def _training(report: Fields) -> Iterator[str]:
-    for name, facts in cast(Mapping[str, Fields], report["training"]).items():
-        size = cast(int, facts["parameters"])
-        yield f"{name}: {facts['kind']} for {facts['steps']:,} steps on a model of {size:,} parameters."
+    trained = cast(Mapping[str, Fields], report["training"])
+    if not trained:
+        return
+    steps = ", ".join(f"{name} ({facts['kind']}, {facts['steps']:,} steps)" for name, facts in trained.items())
+    sizes = sorted({f"{facts['parameters']:,}" for facts in trained.values()}, key=len)
+    yield f"Trained on a model of {' or '.join(sizes)} parameters: {steps}."
 
 
 def _gate(report: Fields) -> Iterator[str]:

@@ -43,7 +43,7 @@ def page(*, title: str, head: Html, sections: Sequence[Section], policy: str = S
     body = tag("main", head, contents(sections), *(section.html() for section in sections), id="content")
     foot = tag(
         "footer",
-        "Written by tunesmith. Intervals are 95 % intervals; n counts the rows, or groups, behind a number.",
+        "Written by tunesmith. Intervals are 95 % intervals; n counts the rows behind a number.",
     )
     whole = tag("html", tag("head", join(meta, "\n")), tag("body", skip, body, foot), lang="en")
     return f"<!doctype html>\n{whole}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from tunesmith.core.errors import UserError
-from tunesmith.recipe import Serve, load_recipe
+from tunesmith.recipe import Serve
 from tunesmith.run.serving import app_of, find_serving
 from tunesmith.web.show import read_report
 
@@ -26,8 +27,8 @@ def serve_run(
     from tunesmith.store import open_store
 
     report = read_report(workspace, run)
-    serving = find_serving(workspace, report, model)
     asked = _section(workspace, str(report["run"]))
+    serving = find_serving(workspace, report, model or asked.model)
     console = Console()
     with ExitStack() as stack:
         kept = (
@@ -46,12 +47,9 @@ def serve_run(
 
 
 def _section(workspace: Path, run: str) -> Serve:
-    """The serve: section of the run's recipe as it stood."""
-    try:
-        recipe = load_recipe(workspace / "runs" / run / "recipe.yaml")
-    except UserError:
-        return Serve()  # its data may have moved since; what it said of serving has defaults
-    return recipe.serve or Serve()
+    """The serve: section of the run's recipe as it stood, with what --set changed."""
+    kept = json.loads((workspace / "runs" / run / "run.json").read_text("utf-8"))
+    return Serve(**(kept.get("serve") or {}))
 
 
 def _check_extra() -> None:

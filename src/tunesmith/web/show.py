@@ -12,7 +12,7 @@ from tunesmith.core.artifact import replacing
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import near
 from tunesmith.recipe import Recipe
-from tunesmith.run import Outcome, run_recipe
+from tunesmith.run import Outcome, disk_errors, run_recipe
 from tunesmith.web.progress import speaking
 from tunesmith.web.report import report_html
 from tunesmith.web.terminal import print_report
@@ -25,7 +25,8 @@ def run_and_show(
     console = Console()
     with speaking(console) as speaker:
         outcome = run_recipe(recipe, workspace, speaker, workers=workers, mark=mark, remeasure=remeasure)
-    write_page(outcome.folder, outcome.report)
+    with disk_errors(workspace):
+        write_page(outcome.folder, outcome.report)
     print_report(outcome.report, console)
     console.print(f"Report: {outcome.folder / 'report.html'}", highlight=False, soft_wrap=True)
     return outcome

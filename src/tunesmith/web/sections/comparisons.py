@@ -64,6 +64,6 @@ def _limits(by: str, value: Number, places: int) -> str:
 
 
 def comparison_n(report: Fields, wanted: Fields) -> int:
-    """How many rows or groups stand behind the comparison that has these fields; 0 if there is none."""
+    """How many rows stand behind the comparison that has these fields; 0 if there is none."""
     fits: Sequence[Fields] = [each for each in mappings(report.get("comparisons")) if wanted.items() <= each.items()]
     return number(fits[0].get("difference")).n if fits else 0

@@ -57,7 +57,7 @@ def _checks(report: Fields, name: str, checks: Sequence[Fields]) -> Html:
 
 
 def _size(report: Fields, name: str, check: Fields) -> int:
-    """How many rows or groups stand behind a check: those of its comparison, or of its number."""
+    """How many rows stand behind a check: those of its comparison, or of its number."""
     metric = check.get("metric")
     wanted = {"metric": metric, "candidate": name, "against": check.get("against"), "by": check.get("by")}
     if check.get("against") is None:
@@ -78,9 +78,9 @@ def _check(check: Fields, size: int) -> Html:
 
 def _measured(check: Fields, measured: Number) -> list[Html]:
     places = digits([measured.value, measured.low, measured.high])
-    groups = f"n {grouped(measured.n)}{' groups' if check.get('by') == 'group' else ''}" if measured.n else ""
+    rows = f"n {grouped(measured.n)}{', by group' if check.get('by') == 'group' else ''}" if measured.n else ""
     value = tag("b", _signed(check, decimal(measured.value, places)))
-    return [value, tag("small", interval(measured, places)), tag("small", groups)]
+    return [value, tag("small", interval(measured, places)), tag("small", rows)]
 
 
 def limit(check: Fields) -> float | None:
