@@ -15,6 +15,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.core.registry import near
 from tunesmith.data.dataset import Dataset, open_dataset
 from tunesmith.data.funnel import dropped_rows
+from tunesmith.run.disk import disk_errors
 
 
 def export(workspace: Path, report: Mapping[str, object], name: str, to: Path, *, dropped: bool = False) -> int:
@@ -30,7 +31,9 @@ def export(workspace: Path, report: Mapping[str, object], name: str, to: Path, *
     write = {".jsonl": _write_jsonl, ".parquet": _write_parquet}.get(to.suffix)
     if write is None:
         raise UserError(f"{to}: {to.suffix or 'no suffix'} is not written.", "End the name in .jsonl or .parquet.")
-    with replacing(to) as temporary:
+    if dropped and part:
+        raise UserError(f"{name}: dropped rows are in no part.", f"Leave .{part} out.")
+    with disk_errors(to), replacing(to) as temporary:
         return write(temporary, _dropped(dataset) if dropped else dataset.tables(_columns(dataset), part=part or None))
 
 

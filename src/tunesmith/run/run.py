@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tunesmith.core.artifact import replacing, write_json
-from tunesmith.core.errors import UserError
 from tunesmith.core.executor import LocalExecutor, usable_cores
 from tunesmith.data.dataset import Dataset
 from tunesmith.data.funnel import funnel
 from tunesmith.recipe import Recipe
 from tunesmith.recipe.order import in_order, needs
 from tunesmith.run.context import Context, Show
+from tunesmith.run.disk import disk_errors
 from tunesmith.run.evaluation import Evaluated, run_evaluation
 from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
 from tunesmith.run.report import make_report
 from tunesmith.run.training import run_training
-
-# What pyarrow, safetensors and tokenizers, torch, NumPy and SQLite say of a full disk where they give no errno.
-DISK_FULL = (
-    "No space left on device",
-    "code: 28",
-    "PytorchStreamWriter",
-    "unexpected pos",
-    " requested and ",
-    "disk is full",
-)
 
 
 @dataclass(frozen=True)
@@ -117,24 +105,3 @@ def write_run(context: Context, report: Mapping[str, object]) -> None:
     run |= {"machine": describe_machine()}
     write_json(context.folder / "run.json", run)
     write_json(context.folder / "report.json", report)
-
-
-@contextmanager
-def disk_errors(workspace: Path) -> Iterator[None]:
-    """Turn a full disk into an error that says so; what was being written is not there, what was done stays."""
-    try:
-        yield
-    except Exception as error:  # torch, safetensors, tokenizers and SQLite each have their own for a full disk
-        if not _is_disk_full(error):
-            raise
-        raise UserError(
-            f"the disk of {workspace} is full.", "Make room and run again: it goes on where it stopped."
-        ) from error
-
-
-def _is_disk_full(error: BaseException | None) -> bool:
-    if error is None:
-        return False
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    return any(words in str(error) for words in DISK_FULL) or _is_disk_full(error.__cause__ or error.__context__)

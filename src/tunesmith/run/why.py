@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+import pyarrow.parquet as pq
+
+from tunesmith.core.artifact import read_manifest
 from tunesmith.core.errors import UserError
 from tunesmith.core.record import SIGNAL
-from tunesmith.data.dataset import Dataset
-from tunesmith.data.funnel import find_row
+from tunesmith.data.dataset import Dataset, below, open_dataset
+from tunesmith.data.funnel import chain, find_row
 from tunesmith.run.context import ref_of
 from tunesmith.run.serving import describe_checkpoint, seen_by, training_rows
 
 ANSWER = "chatcmpl-"
+Found = tuple[Dataset, Mapping[str, object]]
 
 
 def why(workspace: Path, row_id: str) -> str:
@@ -42,26 +46,49 @@ def _why_answer(workspace: Path, request_id: str) -> str:
 
 
 def _why_record(workspace: Path, row_id: str) -> Iterator[str]:
-    longest = _longest(list(find_row(workspace / "datasets", row_id)))
-    if not longest:
+    found = list(find_row(workspace / "datasets", row_id))
+    whole = sorted({str(row["id"]) for _, row in found})
+    if not whole:
         return
-    whole = str(longest[0][1]["id"])
-    yield f"Record {whole}"
-    yield from _origin(longest[0][1])
-    for dataset, row in longest:
+    if len(whole) > 1:
+        raise UserError(f"{len(whole)} records have an id that begins with {row_id!r}.", f"Say more: {whole[0]}, ...")
+    told = _told(workspace, found)
+    yield f"Record {whole[0]}"
+    yield from _origin(told[0][1])
+    for dataset, row in told:
         yield from _chapter(dataset, row)
-    seen = seen_by(workspace, [ref_of(layer) for dataset, row in longest if _trained(row) for layer in dataset.layers])
+    yield from (sentence for dataset, _ in told for sentence in _replaced(workspace, dataset, whole[0]))
+    seen = seen_by(workspace, [ref_of(layer) for dataset, row in told if _trained(row) for layer in dataset.layers])
     yield f"Checkpoints trained on it: {', '.join(seen) if seen else 'none'}."
 
 
-def _longest(found: list[tuple[Dataset, Mapping[str, object]]]) -> list[tuple[Dataset, Mapping[str, object]]]:
-    """Of the datasets over one base, the one with most layers: it knows the last verdict."""
-    best: dict[Path, tuple[Dataset, Mapping[str, object]]] = {}
-    for dataset, row in found:
-        base = dataset.layers[0]
-        if base not in best or len(dataset.layers) > len(best[base][0].layers):
-            best[base] = (dataset, row)
-    return list(best.values())
+def _told(workspace: Path, found: Sequence[Found]) -> list[Found]:
+    """Of the datasets over one base, the one the newest run came to, else the one with most layers."""
+    newest = _newest(workspace)
+    best: dict[Path, Found] = {}
+    for dataset, row in sorted(found, key=lambda one: (one[0].folder in newest, len(one[0].layers))):
+        best[dataset.layers[0]] = (dataset, row)
+    return sorted(best.values(), key=lambda one: one[0].folder)
+
+
+def _newest(workspace: Path) -> set[Path]:
+    """For each base, the folder that stands for it in the newest run that has it."""
+    folder_of: dict[Path, Path] = {}
+    for path in sorted((workspace / "runs").glob("*/report.json"), key=lambda path: path.stat().st_mtime):
+        artifacts = json.loads(path.read_text("utf-8"))["artifacts"]
+        lists = [workspace / artifacts[name] for name in artifacts if name.startswith("data.")]
+        folder_of |= {link.layers[0]: link.folder for one in lists for link in chain(open_dataset(one))}
+    return set(folder_of.values())
+
+
+def _replaced(workspace: Path, dataset: Dataset, row_id: str) -> Iterator[str]:
+    """What makers put in the place of a record, told of the datasets that were fed from this one."""
+    for path in sorted((workspace / "datasets").glob("*/*/manifest.json")):
+        if read_manifest(path.parent).step != "stretch" or below(path.parent) != dataset.folder:
+            continue
+        for shard in sorted((path.parent / "dropped").glob("*.parquet")):
+            gone = pq.read_table(shard, filters=[("id", "==", row_id)]).to_pylist()
+            yield from (f"In {ref_of(path.parent)}: {row['step']}: {row['why']}." for row in gone)
 
 
 def _origin(row: Mapping[str, object]) -> Iterator[str]:
