@@ -50,11 +50,11 @@ def test_a_weight_is_how_often_a_row_is_drawn() -> None:
     assert times[500:].mean() == pytest.approx(2.5, abs=0.02)
 
 
-def test_a_batch_is_padded_and_only_masked_tokens_are_labels() -> None:
+def test_a_batch_is_padded_to_a_multiple_of_four_and_only_masked_tokens_are_labels() -> None:
     batch = collate([Tokens([5, 6, 7], [0, 1, 1]), Tokens([8, 9], [0, 1])], pad=0)
-    assert batch.ids_BT.tolist() == [[5, 6, 7], [8, 9, 0]]
-    assert batch.attention_BT.tolist() == [[1, 1, 1], [1, 1, 0]]
-    assert batch.labels_BT.tolist() == [[IGNORED, 6, 7], [IGNORED, 9, IGNORED]]
+    assert batch.ids_BT.tolist() == [[5, 6, 7, 0], [8, 9, 0, 0]]
+    assert batch.attention_BT.tolist() == [[1, 1, 1, 0], [1, 1, 0, 0]]
+    assert batch.labels_BT.tolist() == [[IGNORED, 6, 7, IGNORED], [IGNORED, 9, IGNORED, IGNORED]]
 
 
 def test_a_negative_weight_is_a_mistake() -> None:

@@ -42,6 +42,8 @@ def is_done(folder: Path) -> bool:
 
 def finish(folder: Path, manifest: Manifest) -> Manifest:
     """Write the manifest, last, with the hash of every file; from now on the artifact exists."""
+    for path in files_of(folder):
+        _to_disk(path)  # a manifest never speaks of a file that a power cut could still undo
     files = {path.relative_to(folder).as_posix(): file_sha256(path) for path in files_of(folder)}
     whole = Manifest(**{**asdict(manifest), "files": files})
     write_json(folder / MANIFEST, asdict(whole))

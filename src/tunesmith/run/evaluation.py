@@ -13,7 +13,7 @@ from typing import cast
 from tunesmith.core.artifact import read_manifest, write_json
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import unit_interval
-from tunesmith.core.registry import Named
+from tunesmith.core.registry import Named, near
 from tunesmith.data.dataset import Dataset
 from tunesmith.evaluate.answer import answer
 from tunesmith.evaluate.compare import Compared, compare
@@ -99,7 +99,13 @@ def _count_score(context: Context, dataset: Dataset, evaluation: Evaluation, ver
 def _test_rows(context: Context, evaluation: Evaluation, dataset: Dataset) -> list[Row]:
     """The rows that are scored: of all kept rows of the part, those whose ids draw lowest, in the dataset's order."""
     slices = [column for bounds in evaluation.slices.values() for column in bounds]
-    columns = [name for name in dict.fromkeys([*COLUMNS, *slices]) if name in dataset.columns or name in slices]
+    cluster = [evaluation.cluster] if evaluation.cluster else []
+    for name in (*slices, *cluster):
+        if name not in dataset.columns:
+            what = "slices" if name in slices else "cluster"
+            hint = near(name, list(dataset.columns))
+            raise UserError(f"evaluate.{what}: the rows of {evaluation.on} have no column {name!r}.", hint)
+    columns = [name for name in dict.fromkeys([*COLUMNS, *cluster, *slices]) if name in dataset.columns]
     rows = [row for table in dataset.tables(columns, part=evaluation.on.part) for row in table.to_pylist()]
     if not rows:
         raise UserError(f"evaluate.on: {evaluation.on} has no rows.", "Look at what was dropped from it.")

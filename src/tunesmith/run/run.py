@@ -18,7 +18,7 @@ from tunesmith.run.evaluation import Evaluated, run_evaluation
 from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
 from tunesmith.run.report import make_report
-from tunesmith.run.training import run_training
+from tunesmith.run.training import check_installed, run_training
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def run_recipe(
 
 def _run(context: Context) -> Outcome:
     recipe = context.recipe
+    check_installed(recipe)
     lists: dict[str, Dataset] = {}
     checkpoints: dict[str, Path] = {}
     _save_recipe(context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +13,7 @@ from tunesmith.core.artifact import is_done, read_manifest
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.data.dataset import Dataset
-from tunesmith.recipe import TrainStep
+from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from tunesmith.train.job import Job, Scratch, Trained
 
 COLUMNS = ("id", "messages", "chosen", "rejected", "weight")
+
+
+def check_installed(recipe: Recipe) -> None:
+    """Raise UserError before any work where the recipe trains and what that needs is not installed."""
+    missing = [name for name in ("torch", "transformers") if recipe.train and find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"{recipe.train[0].where}: training needs {' and '.join(missing)}, not installed here.",
+            "pip install 'tunesmith[train]'",
+        )
 
 
 def run_training(
@@ -143,9 +154,7 @@ def _threads() -> int:
 
 
 def _prepare(context: Context) -> None:
-    try:
-        import torch
-    except ImportError:
-        raise UserError("training needs torch and transformers.", "pip install 'tunesmith[train]'") from None
+    import torch
+
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     torch.set_num_threads(_threads())

@@ -22,6 +22,7 @@ Weights = npt.NDArray[np.float64]  # how often each row is drawn in an epoch
 T = TypeVar("T")
 Feed = Callable[[int], Iterator[T]]  # the batches from a given step on
 
+ROUND = 4  # widths of batches are multiples of this many tokens
 IGNORED = -100  # torch's mark for a label that no loss is taken from
 
 
@@ -36,10 +37,11 @@ class Batch:
 
 
 def collate(rows: Sequence[Tokens], *, pad: int, device: str = "cpu", step: int = 0) -> Batch:
-    """One batch, padded on the right to its longest row."""
+    """One batch, padded on the right to its longest row, rounded up."""
     import torch
 
-    width = max(len(row.ids) for row in rows)
+    longest = max(len(row.ids) for row in rows)
+    width = longest + -longest % ROUND  # few widths, so that few kernels are made
     ids = np.full((len(rows), width), pad, dtype=np.int64)
     labels = np.full((len(rows), width), IGNORED, dtype=np.int64)
     attention = np.zeros((len(rows), width), dtype=np.int64)

@@ -13,17 +13,25 @@ if TYPE_CHECKING:
 # Models that change their logits after the head: their own forward is used.
 _AFTER_HEAD = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 
+# Sizes of products are rounded up to this: a CPU's libraries make and keep a kernel for each size they meet, so that a
+# new one in each step costs time and hundreds of megabytes.
+ROUND = 128
+
 
 def label_logits(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Logits [labels, vocabulary] in float32 and target ids [labels] of all labels, and where they stand, [B, T-1]."""
+    import torch.nn.functional as F
+
     targets = batch.labels_BT[:, 1:]
     there = targets != IGNORED
     if any(getattr(model.config, name, None) is not None for name in _AFTER_HEAD):
         full = model(input_ids=batch.ids_BT, attention_mask=batch.attention_BT, use_cache=False).logits
         return full[:, :-1][there].float(), targets[there], there
     body = model.base_model(input_ids=batch.ids_BT, attention_mask=batch.attention_BT, use_cache=False)
-    head = model.get_output_embeddings()
-    return head(body.last_hidden_state[:, :-1][there]).float(), targets[there], there
+    hidden = body.last_hidden_state[:, :-1][there]
+    labels = len(hidden)
+    padded = F.pad(hidden, (0, 0, 0, -labels % ROUND))
+    return model.get_output_embeddings()(padded)[:labels].float(), targets[there], there
 
 
 def sft_loss(model: PreTrainedModel, batch: Batch, *, label_smoothing: float = 0.0) -> torch.Tensor:
