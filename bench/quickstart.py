@@ -1,4 +1,4 @@
-"""The quickstart on three seeds: `python bench/quickstart.py [--standard-library]`; writes bench/results/quickstart.json.
+"""The quickstart on three seeds: `python bench/quickstart.py`; writes its results.
 
 Every seed draws its own split by package, its own initial weights and its own order of batches, so that the spread over
 seeds is that of the whole way. Settings were chosen on validation packages; the test packages are scored here only.
