@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import cast
 
 import pyarrow.parquet as pq
-
 from tests.conftest import TinyRun
 from tests.running import TINY, artifacts, bytes_of, cli, differences, report_of
+
 from tunesmith.core.artifact import damaged, read_manifest
 
 Counts = dict[str, dict[str, int]]

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tunesmith.store import Store
 
 
+LICENSES = 3  # told by name in the story of an answer
+
+
 @dataclass(frozen=True)
 class Serving:
     """A checkpoint to serve, under its name, with the run that made it."""
@@ -87,7 +90,9 @@ def describe_checkpoint(workspace: Path, key: str, run: str = "") -> CheckpointF
 
 
 def _licenses(dataset: Dataset) -> dict[str, int]:
-    return dict(sorted(manifests(dataset)[0].licenses.items(), key=lambda item: -item[1]))
+    ordered = sorted(manifests(dataset)[0].licenses.items(), key=lambda item: -item[1])
+    others = sum(count for _, count in ordered[LICENSES:])
+    return dict(ordered[:LICENSES]) | ({"others": others} if others else {})
 
 
 def trained_on(workspace: Path, checkpoint: Path) -> Iterator[Dataset]:

@@ -33,13 +33,15 @@ def why(workspace: Path, row_id: str) -> str:
 
 def _why_answer(workspace: Path, request_id: str) -> str:
     from tunesmith.serve.why import tell, why_request
-    from tunesmith.store import open_store
+    from tunesmith.store import find_request, open_store
 
     with open_store(workspace / "state.db") as store:
+        asked = find_request(store, request_id)
+        run = asked.run if asked else ""
         story = why_request(
             store,
             request_id,
-            describe_checkpoint=lambda key: describe_checkpoint(workspace, key),
+            describe_checkpoint=lambda key: describe_checkpoint(workspace, key, run),
             training_rows=lambda key: training_rows(workspace, key),
         )
     return tell(story)
