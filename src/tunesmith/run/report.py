@@ -72,6 +72,7 @@ def make_report(
     report["checklist"] = [
         {"list": item.list, "check": item.check, "item": item.title, "state": item.state, "why": item.why}
         for item in items
+        if recipe.train or item.list == "data"  # a recipe that trains nothing has nothing to show for fine-tuning
     ]
     report["state"] = _state(recipe, evaluated, serving)
     report["story"] = tell(recipe, report, serving)
