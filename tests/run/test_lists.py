@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.running import Heard, artifacts, rows_of, run, write_recipe, write_rows
+
 from tunesmith.core.artifact import read_manifest
 from tunesmith.core.errors import UserError, Waiting
 from tunesmith.data.funnel import dropped_rows, funnel
@@ -53,7 +53,7 @@ def test_a_changed_bound_measures_nothing_anew(tmp_path: Path) -> None:
 def test_mark_drops_nothing_and_says_what_would_go(tmp_path: Path) -> None:
     outcome = run(small(tmp_path), tmp_path / "ws", mark=True)
     assert len(rows_of(outcome, "texts")) == len(TEXTS)
-    assert [row["why"] for row in rows_of(outcome, "texts")][0] == "words 1 < min 2"
+    assert next(row["why"] for row in rows_of(outcome, "texts")) == "words 1 < min 2"
 
 
 def test_an_inserted_line_changes_no_id_and_equal_rows_have_ids_of_their_own(tmp_path: Path) -> None:
