@@ -11,6 +11,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["GOMP_SPINCOUNT"] = "0"  # tests share their cores: torch's threads sleep rather than turn while they wait
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,9 @@ def main() -> None:
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # On a busy machine torch's threads wait for one another by turning in circles, ten times as long as they work;
+    # after so many turns they sleep. On an idle machine it makes no difference.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 still gets every line

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
-from shouting import Shouting
+from tests.serve.shouting import Shouting
 
 from tunesmith.models.base import Sampling
 from tunesmith.serve.app import create_app

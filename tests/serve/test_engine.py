@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from shouting import Shouting
+from tests.serve.shouting import Shouting
 
 from tunesmith.models.base import Chat, Sampling
 from tunesmith.serve.engine import Engine, Limits, QueueFull

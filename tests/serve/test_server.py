@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from fastapi import FastAPI
-from shouting import Shouting
+from tests.serve.shouting import Shouting
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.echo import echo
