@@ -62,12 +62,12 @@ class Death:
 
 def torn(folder: Path) -> Path:
     """Files whose shards differ in their columns, share equal rows, and hold one that cannot be read."""
-    words = "one two three four five six seven eight nine ten eleven twelve".split()
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
     plain = [{"text": " ".join(words[: 1 + n % 12])} for n in range(40)]
     write_rows(folder / "a.jsonl", plain)
-    write_rows(folder / "b.jsonl", [{**row, "stars": n, "license": "MIT"} for n, row in enumerate(plain)])
-    write_rows(folder / "c.jsonl", [{"text": "write to ann@example.com"}, *plain[:3]])
-    with (folder / "c.jsonl").open("a", encoding="utf-8") as file:
+    rich = [{**row, "stars": n, "license": "MIT"} for n, row in enumerate(plain)]
+    write_rows(folder / "b.jsonl", [*rich, {"text": "write to ann@example.com"}, *plain[:3]])
+    with (folder / "b.jsonl").open("a", encoding="utf-8") as file:
         file.write("{torn\n")
     (folder / "mine.py").write_text(MINE, "utf-8")
     return write_recipe(folder, RECIPE)
