@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import cast
@@ -10,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.running import rows_of, run, write_recipe
 
-from tunesmith.core.artifact import read_manifest
 from tunesmith.data.funnel import dropped_rows, funnel
 
 MINE = """
@@ -23,7 +23,7 @@ def halves(record):
 """
 LINES = st.one_of(
     st.lists(st.sampled_from(["a", "bb", "ccc", "ann@example.com"]), min_size=1, max_size=6).map(
-        lambda words: '{"text": "%s"}' % " ".join(words)
+        lambda words: json.dumps({"text": " ".join(words)})
     ),
     st.sampled_from(["{torn", "3", '{"txt": "no text"}', "", '{"text": 7}']),
 )
@@ -31,7 +31,7 @@ LIMIT = st.one_of(st.integers(0, 6), st.sampled_from(["p10", "p50", "p90"]))
 BOUNDS = st.dictionaries(st.sampled_from(["min", "max", "above", "below"]), LIMIT, min_size=1, max_size=2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     files=st.lists(st.lists(LINES, min_size=1, max_size=12), min_size=1, max_size=3),
     words=BOUNDS,
@@ -78,7 +78,6 @@ def test_no_record_is_ever_unaccounted_for(
             assert not [
                 reason for reason in counts.dropped if reason.startswith(("words", "characters", "exact_dedup"))
             ]
-        assert read_manifest(dataset.folder).key == dataset.folder.name
 
 
 def _yaml(bound: dict[str, object]) -> str:
