@@ -51,14 +51,16 @@ def undisturbed(recipe: Path, workspace: Path) -> float:
 
 def fault(recipe: Path, workspace: Path, moment_s: float, wanted: dict[str, str]) -> Fault:
     """Kill a run at this moment, run it again to its end, and say what is not as wanted."""
-    stage = _killed(recipe, workspace, moment_s)
+    while (stage := _killed(recipe, workspace, moment_s)) is None:
+        moment_s /= 2
+        shutil.rmtree(workspace)
     seconds = undisturbed(recipe, workspace)
     found = differences(wanted, bytes_of(workspace))
     return Fault(moment_s, stage, seconds, found)
 
 
-def _killed(recipe: Path, workspace: Path, moment_s: float) -> str:
-    """Start a run in a process group of its own and kill the group; gives the stage that was hit."""
+def _killed(recipe: Path, workspace: Path, moment_s: float) -> str | None:
+    """Start a run in a process group of its own and kill the group; gives the stage, None if it was over."""
     log = workspace.with_suffix(".log")
     with log.open("wb") as file:
         begun = time.monotonic()
@@ -68,7 +70,7 @@ def _killed(recipe: Path, workspace: Path, moment_s: float) -> str:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    return "after its end" if process.returncode == 0 else _stage(log.read_text("utf-8"), workspace)
+    return None if process.returncode == 0 else _stage(log.read_text("utf-8"), workspace)
 
 
 def _stage(log: str, workspace: Path) -> str:

@@ -1,4 +1,4 @@
-"""Mistakes that users make, through the real command line: what, where, what to do, exit code 2, nothing half-written."""
+"""Mistakes that users make, through the real command line: what, where, what to do; exit code 2, nothing half-written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import TinyRun
 from tests.running import Done, artifacts, cli, write_recipe, write_rows
 

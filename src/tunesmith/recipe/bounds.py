@@ -25,7 +25,7 @@ def parse_keep(
         return default_keep(named, parameters) if kind == "pass" else {}
     if kind not in ("signal", "pass"):
         found.error(
-            f"{keep}: a {kind} measures nothing, so there is nothing to bound.", "Put keep: on a signal or a pass."
+            f"{keep}: {named.name} measures nothing, so there is nothing to bound.", "Put keep: on a signal or a pass."
         )
         return {}
     return _bounds(keep, named, kind, found)
