@@ -1,17 +1,19 @@
-"""Mistakes that users make, through the real command line: what, where, what to do; exit code 2, nothing half-written."""
+"""Mistakes that users make, through the real command line: what, where, what to do; exit code 2, nothing half-done."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.conftest import TinyRun
-from tests.running import Done, artifacts, cli, write_recipe, write_rows
+from tests.running import CLI, Done, artifacts, cli, write_recipe, write_rows
 
 GOOD = """\
 name: small
@@ -146,3 +148,62 @@ def test_a_full_disk_is_told_and_what_is_done_stays(folder: Path, small_disk: Pa
     refused(cli("run", recipe, "--workspace", small_disk / "ws"), "is full", "goes on where it stopped")
     assert not list((small_disk / "ws").rglob("manifest.json"))
     assert cli("run", recipe, "--workspace", folder / "ws").code == 0
+
+
+def test_rows_that_are_not_utf_8_stop_the_run_where_they_are_many(folder: Path) -> None:
+    with (folder / "texts.jsonl").open("ab") as file:
+        file.write(b'{"text": "caf\xe9"}\n' * 21)
+    recipe = write_recipe(folder, GOOD)
+    refused(cli("run", recipe, "--workspace", folder / "ws"), "21 of 51 records", "texts.jsonl, line 31", "quarantine")
+    assert not artifacts(folder / "ws")
+    lenient = cli("run", recipe, "--workspace", folder / "ws", "--set", "quarantine={max: 0.5}")
+    assert lenient.code == 0, lenient.all
+    assert "30 kept, 0 dropped, 21 quarantined" in lenient.out
+
+
+def test_a_group_that_no_row_has_is_refused_for_a_split_would_leak(folder: Path) -> None:
+    done = run_changed(folder, "path: texts.jsonl", "path: texts.jsonl\n      group: author")
+    refused(done, "data.texts[0] (line 3)", "group: no row has 'author'")
+
+
+def test_after_mistakes_the_mended_recipe_runs_in_the_same_workspace(folder: Path) -> None:
+    for old, new in (
+        ("path: texts.jsonl", "path: texts.jsonl\n      text: body"),
+        ("words", "wrods"),
+        ("0.5}", "0.7}"),
+    ):
+        refused(run_changed(folder, old, new))
+    assert not artifacts(folder / "ws")
+    done = cli("run", write_recipe(folder, GOOD), "--workspace", folder / "ws")
+    assert done.code == 0, done.all
+    assert not list((folder / "ws").rglob("*.tmp"))
+
+
+def test_serving_without_its_extra_is_refused_with_the_command_to_install_it(tiny_run: TinyRun, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['fastapi'] = sys.modules['sqlalchemy'] = None\n"
+    )
+    hidden = {"PYTHONPATH": str(tmp_path)}
+    refused(cli("serve", "--workspace", tiny_run.workspace, env=hidden), "pip install 'tunesmith[serve]'")
+    told = cli("why", "chatcmpl-1", "--workspace", tiny_run.workspace, env=hidden)
+    refused(told, "sqlalchemy, which is not installed", "pip install")
+
+
+def test_a_workspace_that_is_a_file_is_refused(folder: Path) -> None:
+    refused(cli("run", write_recipe(folder, GOOD), "--workspace", folder / "texts.jsonl"), "cannot be a workspace")
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
+    code = "import time\n\n\ndef slow():\n    while True:\n        time.sleep(0.1)\n        yield {'text': 'a'}\n"
+    (tmp_path / "slow.py").write_text(code)
+    recipe = write_recipe(tmp_path, "name: slow\ndata:\n  - source: ./slow.py:slow\n")
+    command = [*CLI, "run", str(recipe), "--workspace", str(tmp_path / "ws")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while not list((tmp_path / "ws").glob("datasets/*/*")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped. Run the same command again: it goes on where it stopped." in told
+    assert "Traceback" not in told
