@@ -163,7 +163,7 @@ def test_rows_that_are_not_utf_8_stop_the_run_where_they_are_many(folder: Path) 
 
 def test_a_group_that_no_row_has_is_refused_for_a_split_would_leak(folder: Path) -> None:
     done = run_changed(folder, "path: texts.jsonl", "path: texts.jsonl\n      group: author")
-    refused(done, "data.texts[0] (line 3)", "group: no row has 'author'")
+    refused(done, "data.texts[0] (line 4)", "group: no row has 'author'")
 
 
 def test_after_mistakes_the_mended_recipe_runs_in_the_same_workspace(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -133,7 +134,7 @@ def _parse_limit(name: str, value: object, where: str) -> object:
         return value
     if isinstance(value, str) and QUANTILE.fullmatch(value):
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise UserError(
             f"{where}: {name}: {value!r} is neither a number nor a quantile.",
             "Write a number, or p90 for the 90th percentile.",

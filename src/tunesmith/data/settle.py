@@ -1,4 +1,4 @@
-"""What is settled once all shards of a stretch are there: one schema, ids that differ, and which signals are stale.
+"""What is settled once all shards of a stretch are there: what was unreadable, one schema, ids, stale signals.
 
 Each function may be killed at any moment and called again: it ends with the same bytes.
 """
@@ -15,10 +15,30 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tunesmith.core.artifact import write_json
+from tunesmith.core.bound import Bound
+from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import hash128
 from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import shard_path, write_shard
 from tunesmith.data.op import Op
+from tunesmith.data.stretch import Counts
+
+QUARANTINE_ROWS = 20  # so many may be unreadable whatever their share
+
+
+def check_quarantine(counts: Counts, out: Path, bound: Bound) -> None:
+    """Stop a run that could not read more records than its bound allows (a share) and more than 20."""
+    share = counts.quarantined / counts.read if counts.read else 0.0
+    fault = bound.fault(share)
+    if fault is None or counts.quarantined <= QUARANTINE_ROWS:
+        return
+    first = next(iter(sorted((out / "quarantine").glob("*.jsonl"))))
+    row = json.loads(first.read_text("utf-8").partition("\n")[0])
+    raise UserError(
+        f"{counts.quarantined:,} of {counts.read:,} records could not be read (share {fault}); "
+        f"the first: {row.get('uri')}, line {row.get('line')}: {row.get('error')}.",
+        f"All are in {out / 'quarantine'}, with raw bytes. Mend the input, or raise quarantine: in the recipe.",
+    )
 
 
 def settle_ids(out: Path, shards: int) -> None:

@@ -16,7 +16,6 @@ from typing import cast
 import pyarrow as pa
 
 from tunesmith.core.artifact import replacing, write_json
-from tunesmith.core.bound import Bound
 from tunesmith.core.errors import UserError
 from tunesmith.core.executor import Executor
 from tunesmith.core.record import Record
@@ -29,8 +28,6 @@ from tunesmith.data.rows import Ids, to_batch
 VERSION = 1
 BATCH_ROWS = 1000
 MOST_SHARDS = 64  # small pieces of a source share a shard
-QUARANTINE = Bound(max=0.01)  # share of the records read
-QUARANTINE_ROWS = 20  # so many may be unreadable whatever their share
 NAMED = ("group", "license", "date")  # columns of a row that may name its group
 
 
@@ -191,15 +188,17 @@ def _grouped(rows: Iterator[Record], name: str | None) -> Iterator[Record]:
     if name is None:
         yield from rows
         return
-    fields: dict[str, None] = {}
+    fields: set[str] = set()
+    seen = False
     for row in rows:
         meta = row.get("meta")
         given = {**(meta if isinstance(meta, Mapping) else {}), **{key: row[key] for key in NAMED if key in row}}
-        fields |= dict.fromkeys(map(str, given))
+        fields |= set(map(str, given))
+        seen |= "quarantine" not in row
         value = given.get(name)
         yield row if value is None else {**row, "group": str(value)}
-    if fields and name not in fields:
-        raise UserError(f"group: no row has {name!r}.", f"There: {', '.join(sorted(fields))}.")
+    if seen and name not in fields:
+        raise UserError(f"group: no row has {name!r}.", f"There: {', '.join(sorted(fields)) or 'nothing to group by'}.")
 
 
 def _write_quarantine(out: Path, shard: int, rows: Sequence[Record]) -> None:
@@ -239,18 +238,3 @@ def run_stretch(
 
 def _call(shard: Shard) -> Counts:
     return shard()
-
-
-def check_quarantine(counts: Counts, out: Path, bound: Bound = QUARANTINE) -> None:
-    """Stop a run that could not read more records than its bound allows (over 1 % and more than 20 by default)."""
-    share = counts.quarantined / counts.read if counts.read else 0.0
-    fault = bound.fault(share)
-    if fault is None or counts.quarantined <= QUARANTINE_ROWS:
-        return
-    first = next(iter(sorted((out / "quarantine").glob("*.jsonl"))))
-    row = json.loads(first.read_text("utf-8").partition("\n")[0])
-    raise UserError(
-        f"{counts.quarantined:,} of {counts.read:,} records could not be read (share {fault}); "
-        f"the first: {row.get('uri')}, line {row.get('line')}: {row.get('error')}.",
-        f"All are in {out / 'quarantine'}, with raw bytes. Mend the input, or raise quarantine: in the recipe.",
-    )

@@ -12,14 +12,13 @@ import pyarrow as pa
 from tunesmith.core.errors import UserError
 from tunesmith.data.dataset import ROWS, Dataset, open_dataset, shard_path, write_shard
 from tunesmith.data.op import Op
-from tunesmith.data.settle import settle_ids, stale_signals, unify
+from tunesmith.data.settle import check_quarantine, settle_ids, stale_signals, unify
 from tunesmith.data.stream import Stream
 from tunesmith.data.stretch import VERSION as STRETCH_VERSION
 from tunesmith.data.stretch import (
     Counts,
     DatasetPiece,
     Piece,
-    check_quarantine,
     run_stretch,
 )
 from tunesmith.recipe import DataList, Step
