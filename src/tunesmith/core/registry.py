@@ -65,8 +65,11 @@ class Named:
         return module
 
     def fingerprint(self) -> str | None:
-        """What a KEY must know of user code: the hash of its file and its local imports; None for our own."""
-        return _code_hash(self._path()) if self._is_user_code else None
+        """What a KEY must know of code that is not ours: the hash of a user's file, a package's name and version."""
+        if self._is_user_code:
+            return _code_hash(self._path())
+        found = [point.dist for point in _points(self.kind) if point.name == self.name and point.dist]
+        return f"{found[0].name}=={found[0].version}" if found else None
 
     @property
     def _is_user_code(self) -> bool:
@@ -99,7 +102,7 @@ def near(name: str, known: tuple[str, ...] | list[str]) -> str:
 @cache
 def _points(kind: str) -> EntryPoints:
     """What other packages register for a kind; looked up once, as it reads the metadata of all packages."""
-    return entry_points(group=f"tunesmith.{kind}")
+    return entry_points(group=f"tunesmith.{kind}") if kind in KINDS else EntryPoints()
 
 
 def _folder(kind: str) -> Path:
