@@ -12,6 +12,7 @@ import pytest
 from tunesmith.core.registry import Named
 from tunesmith.recipe import load_recipe
 from tunesmith.recipe.starter import STARTER
+from tunesmith.run.probe import probe
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,7 +30,7 @@ def test_a_recipe_that_is_shown_has_no_mistakes(text: str, tmp_path: Path) -> No
     path = tmp_path / "recipe.yaml"
     path.write_text(text, "utf-8")
     recipe = load_recipe(path)
-    assert [step.label for step in recipe.data["examples"].steps][:3] == ["csv", "redact_pii", "to_chat"]
+    assert list(probe(recipe)) == []  # its first rows can be read, and no bound drops half of them
 
 
 def test_the_signal_of_contributing_works_as_it_stands(tmp_path: Path) -> None:

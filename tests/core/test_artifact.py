@@ -83,9 +83,8 @@ def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
         temporary.write_text("whole")
         assert not path.exists()
     assert path.read_text() == "whole"
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+    with pytest.raises(UnicodeEncodeError), replacing(path) as temporary:
+        temporary.write_text("half\udc00", "utf-8")
     assert path.read_text() == "whole"
     assert [file.name for file in path.parent.iterdir()] == ["file.txt"]
 

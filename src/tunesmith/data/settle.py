@@ -21,6 +21,7 @@ from tunesmith.core.hashing import hash128
 from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import shard_path, write_shard
 from tunesmith.data.op import Op
+from tunesmith.data.step import one_type_each
 from tunesmith.data.stretch import Counts
 
 QUARANTINE_ROWS = 20  # so many may be unreadable whatever their share
@@ -79,7 +80,8 @@ def unify(out: Path, shards: int) -> list[str]:
     """Give all shards the same columns with the same types; returns the columns. Shards that already have them stay."""
     schemas = [pq.read_schema(shard_path(out, shard)) for shard in range(shards)]
     filled = [schema for schema in schemas if len(schema) > 1] or schemas
-    whole = pa.unify_schemas(filled, promote_options="permissive").remove_metadata()
+    with one_type_each():
+        whole = pa.unify_schemas(filled, promote_options="permissive").remove_metadata()
     for shard, schema in enumerate(schemas):
         if schema.remove_metadata() != whole:
             table = pq.read_table(shard_path(out, shard))

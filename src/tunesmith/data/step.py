@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from tunesmith.core.errors import UserError
 from tunesmith.data.ask import Sight
 
 Dropped = tuple[str, str, str]  # id, step, why
@@ -26,8 +28,19 @@ def joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
     tables = [pa.Table.from_batches([batch]) for batch in batches]
-    table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+    with one_type_each():
+        table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     return table.to_batches()[0] if table.num_rows else batches[0].slice(0, 0)
+
+
+@contextmanager
+def one_type_each() -> Iterator[None]:
+    """Turn a column that is of one type here and of another there into an error that names it."""
+    try:
+        yield
+    except pa.ArrowTypeError as error:
+        column = str(error).partition("Field ")[2] or str(error)
+        raise UserError(f"{column}.", "A function gives values of one type: a number, or text, or null.") from error
 
 
 def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:

@@ -24,6 +24,7 @@ from tunesmith.data.dataset import Dataset, shard_path, write_shard
 from tunesmith.data.measure import apply
 from tunesmith.data.op import Op
 from tunesmith.data.rows import Ids, to_batch
+from tunesmith.data.step import one_type_each
 
 VERSION = 1
 BATCH_ROWS = 1000
@@ -141,11 +142,10 @@ def _tally(table: pa.Table, column: str) -> dict[str, int]:
 def _concat(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     filled = [table for table in tables if table.num_rows] or tables[:1]
-    return (
-        pa.concat_tables(filled, promote_options="permissive")
-        if filled
-        else pa.table({"id": pa.array([], pa.string())})
-    )
+    if not filled:
+        return pa.table({"id": pa.array([], pa.string())})
+    with one_type_each():
+        return pa.concat_tables(filled, promote_options="permissive")
 
 
 def _batches(pieces: Sequence[Piece], unread: list[Record]) -> Iterator[pa.RecordBatch]:

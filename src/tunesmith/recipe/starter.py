@@ -8,11 +8,12 @@ seed: 7
 data:
   examples:
     - source: csv
-      path: examples.csv             # a column for the question, a column for the answer
+      path: examples.csv             # with columns question and answer
+      text: answer                   # the column that is the record's text; all others can be named too
     - edit: redact_pii
     - edit: to_chat
       user: "{question}"
-      assistant: "{answer}"
+      assistant: "{text}"
     - pass: exact_dedup
     - signal: words
       on: answer
