@@ -26,6 +26,7 @@ faults: $(VENV)/dev ## kill a run at twenty moments and compare the bytes it end
 	$(BIN)/python -m tests.faults --kills 20
 
 bench: $(VENV)/dev ## measure the quickstart on three seeds and the training loop beside its peer
+	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/quickstart.py
 	$(BIN)/python bench/trl_equivalence.py
 

@@ -72,16 +72,13 @@ def test_nothing_that_a_run_stands_for_knows_the_day_or_the_folder_it_lay_in(tin
             assert not [word for word in words if word in path.read_text("utf-8")], path
 
 
-def test_a_second_run_does_nothing_anew_and_is_quick(tiny_run: TinyRun) -> None:
+def test_a_second_run_does_nothing_anew(tiny_run: TinyRun) -> None:
     before = {path: path.stat().st_mtime_ns for path in tiny_run.workspace.rglob("*") if "runs" not in path.parts}
-    begun = time.monotonic()
     again = cli("run", TINY, "--workspace", tiny_run.workspace)
-    seconds = time.monotonic() - begun
     after = {path: path.stat().st_mtime_ns for path in tiny_run.workspace.rglob("*") if "runs" not in path.parts}
     assert again.code == 0, again.all
     changed = {path.name for path in after if before.get(path) != after[path]}
     assert changed <= {".lock", "state.db", "state.db-wal", "state.db-shm", tiny_run.workspace.name}
-    assert seconds < tiny_run.seconds / 2
     assert report_of(tiny_run.workspace, "tiny")["gate"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import TinyRun
-from tests.running import cli, rows_of, run, write_recipe, write_rows
+from tests.running import cli, report_of, rows_of, run, write_recipe, write_rows
 
 from tunesmith.core.errors import UserError
 from tunesmith.data.funnel import dropped_rows
@@ -84,8 +84,6 @@ def test_the_beginning_of_an_id_will_do_where_it_is_the_only_one(recipe: Path, t
 
 
 def test_a_training_row_names_the_checkpoints_that_saw_it(tiny_run: TinyRun) -> None:
-    from tests.running import report_of
-
     report = report_of(tiny_run.workspace, "tiny")
     samples = report["lists"]["functions"]["samples"]["kept"]  # type: ignore[index]  # nested mappings
     told = [cli("why", row["id"], "--workspace", tiny_run.workspace).out for row in samples[:4]]

@@ -79,7 +79,11 @@ def _read_round(path: Path, drawn: list[str]) -> list[dict[str, str]]:
     given = Counter(row["id"] for row in rows)
     if given != Counter(drawn):
         gone, more = sorted(set(drawn) - set(given)), sorted(given - Counter(drawn))
-        what = f"{len(gone)} records are gone" if gone else f"{more[0]!r} is not of this round, or stands there twice"
+        what = (
+            f"{len(gone)} of {len(drawn)} records are gone"
+            if gone
+            else f"{more[0]!r} is not of this round, or stands there twice"
+        )
         raise UserError(f"{path}: {what}.", "Only verdict, note and reviewer are yours to fill in; delete no row.")
     missing = sum(not row["verdict"] for row in rows)
     if missing:
