@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,35 +37,36 @@ class Fault:
     different: list[str]
 
 
-def command(recipe: Path, workspace: Path) -> list[str]:
-    return [*CLI, "run", str(recipe), "--workspace", str(workspace), "--workers", "2"]
+def command(recipe: Path, workspace: Path, sets: Sequence[str]) -> list[str]:
+    changes = [word for change in sets for word in ("--set", change)]
+    return [*CLI, "run", str(recipe), "--workspace", str(workspace), "--workers", "2", *changes]
 
 
-def undisturbed(recipe: Path, workspace: Path) -> float:
+def undisturbed(recipe: Path, workspace: Path, sets: Sequence[str] = ()) -> float:
     """Run to the end; gives the seconds that took."""
     begun = time.monotonic()
-    ended = subprocess.run(command(recipe, workspace), capture_output=True, text=True)
+    ended = subprocess.run(command(recipe, workspace, sets), capture_output=True, text=True)
     if ended.returncode != 0:
         raise SystemExit(f"the undisturbed run ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}")
     return time.monotonic() - begun
 
 
-def fault(recipe: Path, workspace: Path, moment_s: float, wanted: dict[str, str]) -> Fault:
+def fault(recipe: Path, workspace: Path, moment_s: float, wanted: dict[str, str], sets: Sequence[str] = ()) -> Fault:
     """Kill a run at this moment, run it again to its end, and say what is not as wanted."""
-    while (stage := _killed(recipe, workspace, moment_s)) is None:
+    while (stage := _killed(command(recipe, workspace, sets), workspace, moment_s)) is None:
         moment_s /= 2
         shutil.rmtree(workspace)
-    seconds = undisturbed(recipe, workspace)
+    seconds = undisturbed(recipe, workspace, sets)
     found = differences(wanted, bytes_of(workspace))
     return Fault(moment_s, stage, seconds, found)
 
 
-def _killed(recipe: Path, workspace: Path, moment_s: float) -> str | None:
+def _killed(started: list[str], workspace: Path, moment_s: float) -> str | None:
     """Start a run in a process group of its own and kill the group; gives the stage, None if it was over."""
     log = workspace.with_suffix(".log")
     with log.open("wb") as file:
         begun = time.monotonic()
-        process = subprocess.Popen(command(recipe, workspace), stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(started, stdout=file, stderr=file, start_new_session=True)
         try:
             process.wait(moment_s - (time.monotonic() - begun))
         except subprocess.TimeoutExpired:
@@ -84,17 +86,17 @@ def _stage(log: str, workspace: Path) -> str:
     return f"after {max(heard, key=lambda found: found.start())[1]}" if heard else "starting"
 
 
-def sweep(recipe: Path, kills: int, seed: int, folder: Path) -> list[Fault]:
+def sweep(recipe: Path, kills: int, seed: int, folder: Path, sets: Sequence[str]) -> list[Fault]:
     """The faults, one after the other, each in a workspace of its own; printed as they come."""
     reference = folder / "undisturbed"
-    span_s = undisturbed(recipe, reference)
+    span_s = undisturbed(recipe, reference, sets)
     wanted = bytes_of(reference)
     print(f"{recipe.name}: undisturbed in {span_s:.1f} s, {len(wanted)} files to compare.", flush=True)
     draw = random.Random(seed)
     found = []
     for number in range(1, kills + 1):
         workspace = folder / f"kill_{number}"
-        found.append(fault(recipe, workspace, draw.uniform(0, span_s), wanted))
+        found.append(fault(recipe, workspace, draw.uniform(0, span_s), wanted, sets))
         print(line(number, found[-1]), flush=True)
         shutil.rmtree(workspace, ignore_errors=True)
     return found
@@ -111,9 +113,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--recipe", type=Path, default=TINY)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="Change a parameter.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = sweep(asked.recipe, asked.kills, asked.seed, Path(folder))
+        found = sweep(asked.recipe, asked.kills, asked.seed, Path(folder), asked.set)
     different = sum(bool(one.different) for one in found)
     print(f"{len(found)} kills: {len(found) - different} ended with the same bytes, {different} did not.")
     return 1 if different else 0
