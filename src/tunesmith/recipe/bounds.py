@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
+from difflib import get_close_matches
 from typing import cast
 
 from tunesmith.core.bound import Bound, parse_bound
@@ -29,6 +30,13 @@ def parse_keep(
         )
         return {}
     return _bounds(keep, named, kind, found)
+
+
+def check_bound(at: At, found: Found) -> None:
+    """Check the plain bound of a step whose function is not known, so that its mistakes are not told a run later."""
+    keep = take(at, "keep")
+    if keep is not None and isinstance(keep.value, Mapping) and set(keep.value) <= LIMITS:
+        found.attempt(lambda: parse_bound(keep.plain, str(keep)), default=Bound())
 
 
 def default_keep(named: Named, parameters: Mapping[str, object]) -> dict[str, Bound]:
@@ -75,6 +83,8 @@ def gives_mapping(named: Named) -> bool:
 
 def _measured_hint(named: Named, name: str) -> str:
     known = measured(named)
+    if not known and (meant := get_close_matches(name, sorted(LIMITS), n=1)):
+        return f"Did you mean {meant[0]!r}?"
     return near(name, known) if known else f"Bounds are {', '.join(sorted(LIMITS))}; for example keep: {{min: 20}}."
 
 

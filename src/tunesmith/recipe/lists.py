@@ -11,7 +11,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.core.record import WHERE, Where
 from tunesmith.core.registry import Named, near
 from tunesmith.data.files import expand
-from tunesmith.recipe.bounds import parse_keep, parse_weigh
+from tunesmith.recipe.bounds import check_bound, parse_keep, parse_weigh
 from tunesmith.recipe.fields import NAME, Found, first_key, one_of, take
 from tunesmith.recipe.grammar import STEP_KINDS, DataList, Feed, Step, StepKind
 from tunesmith.recipe.parameters import check_parameters, options
@@ -126,6 +126,7 @@ def _parse_step(at: At, found: Found) -> Step | None:
         named.load()
     except UserError as error:
         found.error(f"{at}: {error.problem}", error.hint)
+        check_bound(at, found)
         return None
     return _step(at, cast(StepKind, kind), named, found)
 

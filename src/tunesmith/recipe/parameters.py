@@ -5,13 +5,16 @@ from __future__ import annotations
 import collections.abc
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import Named, near
 from tunesmith.recipe.yaml import At, plain
+
+WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "nothing"}
 
 
 def options(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
@@ -119,6 +122,17 @@ def _remedy(value: object, kind: object) -> str:
 
 
 def _name(kind: object) -> str:
-    if isinstance(kind, type):
-        return kind.__name__
+    """A type as people say it."""
+    inner = [_name(part) for part in get_args(kind)]
+    origin = get_origin(kind)
+    if kind in WORDS:
+        return WORDS[kind]
+    if origin in (Union, UnionType):
+        return " or ".join(inner)
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    if origin in (collections.abc.Mapping, dict):
+        return f"a mapping of {inner[0]} to {inner[1]}, such as {{name: value}}"
+    if origin in (collections.abc.Sequence, list):
+        return f"a list of {inner[0]}"
     return str(kind).replace("collections.abc.", "").replace("typing.", "")

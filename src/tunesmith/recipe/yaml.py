@@ -78,7 +78,10 @@ def read_yaml(path: Path) -> tuple[At, str]:
     except IsADirectoryError:
         raise UserError(f"{path} is a folder.", "Name the recipe file in it.") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 (byte {error.start}).", "Save the recipe as UTF-8.") from None
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{path} is not UTF-8 (line {line}, byte {error.start}).", "Save the recipe as UTF-8."
+        ) from None
     return At(_parse(text, path), "", None), text
 
 

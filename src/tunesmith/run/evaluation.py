@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import cast
 
 from tunesmith.core.artifact import read_manifest, write_json
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import unit_interval
-from tunesmith.core.registry import Named, near
+from tunesmith.core.registry import near
 from tunesmith.data.dataset import Dataset
 from tunesmith.evaluate.answer import answer
 from tunesmith.evaluate.compare import Compared, compare
 from tunesmith.evaluate.gate import Verdict, decide
 from tunesmith.evaluate.score import Scores, lower_is_better, score
-from tunesmith.models.base import Model, Sampling
+from tunesmith.models.base import Sampling
 from tunesmith.models.rows import target_of
 from tunesmith.recipe import Evaluation
-from tunesmith.recipe.grammar import Arm, Feed, Metric
+from tunesmith.recipe.grammar import Metric
+from tunesmith.run.contenders import COLUMNS, Contender, contenders
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.signals import measure_answers
-from tunesmith.run.training import run_training
 
 VERSION = 1
 Row = dict[str, object]
-COLUMNS = ("id", "messages", "target", "group", "meta", "domain", "part")
 
 
 @dataclass(frozen=True)
@@ -46,22 +44,13 @@ class Evaluated:
     scored: int | None = None  # how often a gate has scored this test set, this time included
 
 
-@dataclass(frozen=True)
-class Contender:
-    """A candidate or an arm: what it answers with, loaded only if its answers are not yet there."""
-
-    name: str
-    key: str
-    load: Callable[[], Model]
-
-
 def run_evaluation(
     context: Context, evaluation: Evaluation, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]
 ) -> Evaluated:
     """Answer the test rows with every candidate and arm, score, compare, and put the candidates before the gate."""
     dataset = lists[evaluation.on.name]
     rows = _test_rows(context, evaluation, dataset)
-    everyone = _contenders(context, evaluation, lists, checkpoints)
+    everyone = contenders(context, evaluation, lists, checkpoints)
     answers = {one.name: _answers(context, one, rows, evaluation, dataset) for one in everyone}
     targets = [target_of(row) for row in rows]
     with context.timed("score"):
@@ -114,77 +103,6 @@ def _test_rows(context: Context, evaluation: Evaluation, dataset: Dataset) -> li
     seed = str(context.recipe.seed)
     drawn = sorted(range(len(rows)), key=lambda place: unit_interval([seed, str(rows[place]["id"])]))
     return [rows[place] for place in sorted(drawn[: evaluation.sample])]
-
-
-def _contenders(
-    context: Context, evaluation: Evaluation, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]
-) -> list[Contender]:
-    candidates = [_local(name, checkpoints[name]) for name in evaluation.candidates]
-    arms = [
-        _arm(context, arm, lists, checkpoints) for arm in evaluation.against if arm.label not in evaluation.candidates
-    ]
-    return candidates + arms
-
-
-def _local(name: str, folder: Path) -> Contender:
-    return Contender(name, ref_of(folder), lambda: _load(folder, name))
-
-
-@cache
-def _load(folder: Path, name: str) -> Model:
-    try:
-        from tunesmith.models.local import LocalModel
-    except ImportError:
-        raise UserError("a local model needs torch and transformers.", "pip install 'tunesmith[train]'") from None
-    return LocalModel(folder, name=name)
-
-
-def _arm(context: Context, arm: Arm, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]) -> Contender:
-    if arm.kind == "train":
-        return _local(arm.label, checkpoints[arm.label])
-    if arm.kind == "base":
-        return _local(arm.label, (context.recipe.folder / str(context.recipe.base)).resolve())
-    if arm.kind == "untrained":
-        first = context.recipe.train[0]
-        with context.timed("untrained"):
-            folder = run_training(context, first, lists[first.data], {}, untrained=True)
-        return _local(arm.label, folder)
-    assert arm.function is not None
-    feed = arm.rows or _training_feed(context)
-    key = Plan(
-        "report",
-        arm.label,
-        "arm",
-        getattr(arm.function.module(), "VERSION", 1),
-        {
-            "name": arm.function.name,
-            "code": arm.function.fingerprint(),
-            "parameters": arm.parameters,
-            "rows": str(feed),
-        },
-        {"rows": ref_of(lists[feed.name].folder)} if feed else {},
-    ).ref
-    return Contender(arm.label, key, lambda: _function_model(arm, arm.function, feed, lists))
-
-
-def _training_feed(context: Context) -> Feed | None:
-    """The rows an arm learns from when the recipe names none: those of the first train step."""
-    return Feed(context.recipe.train[0].data, "train") if context.recipe.train else None
-
-
-def _function_model(arm: Arm, function: Named | None, feed: Feed | None, lists: Mapping[str, Dataset]) -> Model:
-    from tunesmith.models.function import as_model
-
-    assert function is not None
-    rows = _rows(lists[feed.name], feed.part) if feed else []
-    if arm.kind == "registered":
-        return cast(Model, function.load()(base=None, rows=rows, name=arm.label, **arm.parameters))
-    return as_model(function.load(), name=arm.label, rows=rows, parameters=arm.parameters)
-
-
-def _rows(dataset: Dataset, part: str | None) -> list[Row]:
-    columns = [name for name in COLUMNS if name in dataset.columns]
-    return [row for table in dataset.tables(columns, part=part) for row in table.to_pylist()]
 
 
 def _answers(
@@ -257,7 +175,7 @@ def _write_verdict(
     """The gate's verdict as an artifact: it names checkpoints, test set and bounds, and `serve` looks it up."""
     parameters = {
         "gate": evaluation.gate,
-        "metrics": [[m.label, m.function.name, m.function.fingerprint(), m.parameters] for m in evaluation.metrics],
+        "metrics": [describe_metric(m) for m in evaluation.metrics],
         "targets": {m.label: [m.target.name, m.target.fingerprint()] for m in evaluation.metrics if m.target},
         "on": str(evaluation.on),
         "sample": evaluation.sample,
@@ -276,6 +194,13 @@ def _write_verdict(
         return Made({}, {}, {"checkpoints": passed})
 
     return make(context, plan, work)
+
+
+def describe_metric(metric: Metric) -> list[object]:
+    """What a KEY must know of a metric."""
+    function = metric.function
+    version = getattr(function.module(), "VERSION", 1)
+    return [metric.label, function.name, version, function.fingerprint(), metric.parameters]
 
 
 def verdict_of(gate: Path, checkpoint: Path) -> str | None:

@@ -111,7 +111,8 @@ def _stretch(
 
 def _check_some(source: Step, total: Counts) -> None:
     if not total.read:
-        raise UserError(f"{source.where}: there is not one record to read.", "Give it input with records in it.")
+        path = f" in {source.parameters['path']}" if "path" in source.parameters else ""
+        raise UserError(f"{source.where}: there is not one record to read{path}.", "Give it input with records in it.")
 
 
 def _columns(pieces: Sequence[Piece]) -> Sequence[str]:
