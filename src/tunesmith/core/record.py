@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from typing import Literal, NewType, get_args
 
 import pyarrow as pa
 
@@ -53,6 +53,8 @@ TEXT_COLUMNS = ("text", "target")
 MESSAGE_COLUMNS = ("messages", "chosen", "rejected")
 
 Record = Mapping[str, object]
+LocalPath = NewType("LocalPath", str)  # a parameter that names a file or folder; relative to the recipe
+Fitted = NewType("Fitted", str)  # a parameter that the engine fills: the folder of what `fit` learnt from the corpus
 
 
 def record_id(source: str, key: str | bytes, ordinal: int = 0) -> str:
