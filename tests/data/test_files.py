@@ -9,7 +9,8 @@ import pytest
 import zstandard
 
 from tunesmith.core.errors import UserError
-from tunesmith.data.files import File, expand, lines, open_bytes
+from tunesmith.data.files import File, expand, lines, open_bytes, size_of
+from tunesmith.data.sources.text import SUFFIXES
 
 CONTENT = b"one\ntwo\nthree\n"
 
@@ -37,6 +38,25 @@ def test_a_misspelt_file_names_the_files_like_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'tikets\.jsonl' does not exist") as caught:
         expand("tikets.jsonl", tmp_path)
     assert "tickets.jsonl" in caught.value.hint
+
+
+def test_a_folder_names_the_files_below_it_that_its_source_reads(tmp_path: Path) -> None:
+    for name in ("notes/b.md", "notes/deep/a.TXT", "notes/deep/c.txt.gz", "notes/picture.png", "notes/d.txt.d/e.rst"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(CONTENT)
+    found = [file.uri for file in expand("notes/", tmp_path, SUFFIXES)]
+    assert found == ["notes/b.md", "notes/d.txt.d/e.rst", "notes/deep/a.TXT", "notes/deep/c.txt.gz"]
+    with pytest.raises(UserError, match=r"the folder 'notes' has no \.csv file in it") as caught:
+        expand("notes", tmp_path, (".csv",))
+    assert "b.md, d.txt.d/, deep/, picture.png" in caught.value.hint
+
+
+def test_a_folder_with_the_name_of_a_file_is_not_read_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").mkdir()
+    (tmp_path / "b.jsonl").write_bytes(CONTENT)
+    assert [file.uri for file in expand("*.jsonl", tmp_path)] == ["b.jsonl"]
+    with pytest.raises(UserError, match="'a.jsonl' is a folder"):
+        expand("a.jsonl", tmp_path)
 
 
 def test_a_pattern_without_files_and_a_folder_say_what_to_do(tmp_path: Path) -> None:
@@ -85,3 +105,30 @@ def test_a_cut_file_gives_its_first_lines_and_then_one_error(tmp_path: Path, suf
     assert b"".join(line.raw for line in good) == content[: last.offset]
     assert "cut or damaged" in last.error
     assert last.number == len(good) + 1
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "the file is empty"),
+        (gzip.compress(b""), "the file is empty"),
+        ("a line\nanother\n".encode("utf-16"), "the file is UTF-16, not UTF-8"),
+        ("a line\nanother\n".encode("utf-16-be"), "the file is UTF-16, not UTF-8"),
+    ],
+)
+def test_a_file_that_has_no_lines_of_text_is_told_once(tmp_path: Path, content: bytes, problem: str) -> None:
+    path = tmp_path / ("a.txt.gz" if content[:2] == b"\x1f\x8b" else "a.txt")
+    path.write_bytes(content)
+    assert [line.error for line in lines(File(str(path), path.name))] == [problem]
+
+
+def test_a_zero_byte_in_a_line_does_not_make_a_file_utf16(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a\0line with one zero\n")
+    assert [line.error for line in lines(File(str(tmp_path / "a.txt"), "a.txt"))] == [""]
+
+
+def test_a_file_that_is_gone_since_it_was_found_stops_the_run(tmp_path: Path) -> None:
+    file = File(str(tmp_path / "a.txt"), "a.txt")
+    for touch in (lambda: list(lines(file)), lambda: size_of(file)):
+        with pytest.raises(UserError, match=r"a\.txt: the file was there when the run began and is gone"):
+            touch()

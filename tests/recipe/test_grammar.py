@@ -245,3 +245,13 @@ def test_a_set_that_leads_nowhere_is_told(folder: Path, given: str, said: str) -
     with pytest.raises(UserError) as raised:
         load(folder, sets=parse_sets([given]))
     assert re.search(said, str(raised.value), flags=re.S), str(raised.value)
+
+
+def test_a_signal_that_measures_one_thing_and_more_takes_a_plain_bound_and_bounds_by_name(folder: Path) -> None:
+    old = "keep: {allow: [no, en]}"
+    both = load(folder, old, "keep: {allow: [no, en], score: {min: 0.5}}").data["notes"].steps[3]
+    assert both.keep == {"": Bound(allow=("no", "en")), "score": Bound(min=0.5)}
+    score = load(folder, old, "keep: {score: {min: 0.5}}").data["notes"].steps[3]
+    assert score.keep == {"score": Bound(min=0.5)}
+    with pytest.raises(UserError, match="language does not measure 'scor'"):
+        load(folder, old, "keep: {allow: [no, en], scor: {min: 0.5}}")

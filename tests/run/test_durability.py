@@ -77,7 +77,7 @@ def test_death_before_any_file_takes_its_place_changes_no_byte(tmp_path: Path, m
     recipe = torn(tmp_path)
     run(recipe, tmp_path / "whole", workers=1)
     wanted = bytes_of(tmp_path / "whole")
-    assert any(path.endswith("equal_ids.json") for path in wanted)
+    assert any(path.endswith("equal_ids.npy") for path in wanted)
     deaths = 0
     while True:
         workspace = tmp_path / f"death_{deaths}"

@@ -39,7 +39,7 @@ data:
 MINE = "def louder(record):\n    return record['target'].upper() if 'a' in record['target'] else None\n"
 
 PINNED = {  # step -> VERSION, and the hash of what it writes
-    "stretch": (1, "823c856ff2627d2f1217142740be4b99e8cb11162324c989c169c58a51a63ffd"),
+    "stretch": (2, "823c856ff2627d2f1217142740be4b99e8cb11162324c989c169c58a51a63ffd"),
     "verdicts": (1, "fc361833ec63be3b6191a5bdd908551ba7c52a713f70d7043a7f2156554a5911"),
     "exact_dedup": (2, "7a8a3caf6fd71819022b63604765c239ff6142e8f9177718138d217c7079cfe3"),
     "sample": (1, "a7968ad06360f8e41b05fecffa2b6f140f8498e6ccd5244a07b0766b77914213"),

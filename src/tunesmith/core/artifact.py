@@ -77,14 +77,18 @@ def damaged(folder: Path) -> list[str]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes this path's place, whole and on disk, when the block ends without an error."""
+def replacing(path: Path, *, optional: bool = False) -> Iterator[Path]:
+    """A temporary path that takes this path's place, whole and on disk, when the block ends without an error.
+
+    With `optional`, a block that wrote nothing leaves nothing.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        _to_disk(temporary)
-        temporary.replace(path)
+        if temporary.exists() or not optional:
+            _to_disk(temporary)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import Literal, Protocol, TypeVar
+
+import pyarrow as pa
 
 from tunesmith.core.errors import UserError
 
@@ -34,26 +36,44 @@ class Executor(Protocol):
     def map(self, task: Callable[[T], R], items: Sequence[T], *, lane: Lane = "processes") -> Iterator[R]:
         """The result of each item, in order; a task that raises, raises here."""
 
+    def close(self) -> None:
+        """Give back what the tasks needed; a later `map` takes it again."""
 
-@dataclass(frozen=True)
+
+@dataclass
 class LocalExecutor:
-    """Threads or worker processes of this machine; one worker, or one item, runs in this process."""
+    """Threads or worker processes of this machine; one worker, or one item, runs in this process.
+
+    Worker processes are started when they are first needed and stay for the next steps, until `close`.
+    """
 
     workers: int = 1
+    processes: ProcessPoolExecutor | None = field(default=None, repr=False)
 
     def map(self, task: Callable[[T], R], items: Sequence[T], *, lane: Lane = "processes") -> Iterator[R]:
         """The result of each item, in order, with at most a few tasks a worker in flight."""
         if self.workers < 2 or len(items) < 2:
             yield from map(task, items)
             return
-        pool: Pool
-        count = min(self.workers, len(items))
         if lane == "threads":
-            pool = ThreadPoolExecutor(count)
-        else:
-            pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _start_worker)
-        with pool:
-            yield from _ordered(pool, task, items, IN_FLIGHT * count)
+            with ThreadPoolExecutor(min(self.workers, len(items))) as pool:
+                yield from _ordered(pool, task, items, IN_FLIGHT * self.workers)
+            return
+        if self.processes is None:
+            spawn = multiprocessing.get_context("spawn")
+            self.processes = ProcessPoolExecutor(self.workers, spawn, _start_worker)
+        try:
+            yield from _ordered(self.processes, task, items, IN_FLIGHT * self.workers)
+        except BrokenProcessPool as error:
+            self.processes = None
+            hint = "Try again with --workers 1."
+            raise UserError("a worker process was killed, most likely for want of memory.", hint) from error
+
+    def close(self) -> None:
+        """End the worker processes, and give back their memory."""
+        if self.processes is not None:
+            self.processes.shutdown(cancel_futures=True)
+            self.processes = None
 
 
 def _ordered(pool: Pool, task: Callable[[T], R], items: Iterable[T], in_flight: int) -> Iterator[R]:
@@ -65,10 +85,6 @@ def _ordered(pool: Pool, task: Callable[[T], R], items: Iterable[T], in_flight: 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker process was killed, most likely for want of memory.", "Try again with --workers 1."
-        ) from error
     finally:
         for future in waiting:
             future.cancel()
@@ -77,6 +93,7 @@ def _ordered(pool: Pool, task: Callable[[T], R], items: Iterable[T], in_flight: 
 def _start_worker() -> None:
     """Make a worker end with the process that started it, so that a killed run leaves nothing behind."""
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+    pa.set_cpu_count(1)  # the other cores have workers of their own
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_for, args=(parent.sentinel,), daemon=True).start()

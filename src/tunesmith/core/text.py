@@ -87,3 +87,49 @@ class Lines(Pieces):
 
 class Paragraphs(Pieces):
     """The paragraphs of one row: runs of lines between lines that hold nothing but white space."""
+
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What quality rules count in each text of a batch: one value a row, or one a row and length of n-gram.
+
+    A token is a word, a number or a mark: `data/kernels/quality.py` says where a text is cut. A line is what stands
+    between line ends and holds more than white space; a paragraph is a run of such lines.
+    """
+
+    characters: Integers
+    newlines: Integers
+    tokens: Integers
+    words: Integers  # tokens with a letter or a digit
+    word_characters: Integers
+    letter_tokens: Integers  # tokens with a letter
+    stop_words: Integers  # how many of Gopher's eight stop words there are
+    hashes: Integers  # the sign #
+    ellipses: Integers  # ... and …
+    lines: Integers
+    bullet_lines: Integers  # that begin with a bullet, a hyphen or an asterisk
+    ellipsis_lines: Integers  # that end with an ellipsis
+    stopped_lines: Integers  # that end with a mark that ends a sentence
+    short_lines: Integers  # of at most 30 characters
+    repeated_lines: Integers  # that have stood before in this text
+    repeated_line_characters: Integers
+    paragraphs: Integers
+    repeated_paragraphs: Integers
+    repeated_paragraph_characters: Integers
+    c4_sentences: Integers  # in the lines that C4 keeps
+    c4_lorem_ipsum: Integers  # lines, of those that C4 keeps otherwise
+    c4_curly_brackets: Integers
+    top_grams: Integers  # characters that the commonest 2-, 3- and 4-gram covers
+    repeated_grams: Integers  # characters in 5- to 10-grams that have stood before
+
+
+def share(part: Integers, whole: Integers) -> NDArray[np.float64]:
+    """What share of the whole each part is; NaN where the whole is nothing.
+
+    >>> share(np.array([1, 0]), np.array([4, 0])).tolist()
+    [0.25, nan]
+    """
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole != 0)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import cast
 
 import orjson
@@ -21,8 +22,8 @@ from tunesmith.data.views import Views
 
 PIECES: dict[str, type[Pieces]] = {"words": Words, "lines": Lines, "paragraphs": Paragraphs}
 ROW_FORM = ("text", *PIECES, "messages", "record", "id")
-BATCH_FORM = ("texts", "word_spans", "line_spans", "paragraph_spans", "records")
-OF_TEXT = frozenset({"text", *PIECES, *BATCH_FORM[:4]})  # what is null where there is no text
+BATCH_FORM = ("texts", "word_spans", "line_spans", "paragraph_spans", "counts", "records")
+OF_TEXT = frozenset({"text", *PIECES, *BATCH_FORM[:-1]})  # what is null where there is no text
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def call_of(op: Op) -> Call:
     """The function of an operation with its parameters; raises UserError if it asks for what no record has."""
     function = _loaded_once(op.function)
     asks = _asks(function, op.function.name)
-    return Call(function, asks, {name: _loaded(function, name, value, op) for name, value in op.parameters.items()})
+    return Call(function, asks, parameters_of(op.function, op.parameters))
 
 
 @cache
@@ -77,10 +78,17 @@ def _asks(function: Callable[..., object], name: str) -> tuple[str, ...]:
     return asks
 
 
-def _loaded(function: Callable[..., object], name: str, value: object, op: Op) -> object:
-    """A parameter that is a function, written as ./file.py:function, is that function."""
-    if isinstance(value, str) and "Callable" in str(inspect.signature(function).parameters[name].annotation):
-        return _loaded_once(Named("function", value, op.function.base))
+def parameters_of(named: Named, given: Mapping[str, object]) -> dict[str, object]:
+    """The parameters as the function takes them: ./file.py:function as that function, a path as an absolute one."""
+    return {name: _as_taken(named, name, value) for name, value in given.items()}
+
+
+def _as_taken(named: Named, name: str, value: object) -> object:
+    annotation = str(inspect.signature(_loaded_once(named)).parameters[name].annotation)
+    if isinstance(value, str) and "Callable" in annotation:
+        return _loaded_once(Named("function", value, named.base))
+    if isinstance(value, str) and "LocalPath" in annotation:
+        return str((Path(named.base) / value).resolve())
     return value
 
 
@@ -101,6 +109,8 @@ class Sight:
         """What a function in batch form asks for."""
         if name == "records":
             return self.batch
+        if name == "counts":
+            return self.texts(on).counts
         return self.texts(on).texts if name == "texts" else self._spans(name.removesuffix("_spans"), on)
 
     def by_row(self, name: str, on: Where | None) -> Sequence[object]:

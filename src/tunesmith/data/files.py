@@ -1,60 +1,90 @@
-"""Files that a source reads: found by path or pattern, opened as bytes, decompressed by their suffix."""
+"""Files that a source reads: found by path, folder, pattern or URL, opened as bytes, decompressed by their suffix."""
 
 from __future__ import annotations
 
 import difflib
-import gzip
-import io
 import os
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
-from typing import BinaryIO, cast
-
-import pyarrow as pa
+from typing import BinaryIO
 
 from tunesmith.core.errors import UserError
+from tunesmith.data import urls
+from tunesmith.data.packed import PACKED, unpacked
 
-PACKED = (".gz", ".zst")
 UTF8_MARK = b"\xef\xbb\xbf"
-READ_ERRORS = (EOFError, OSError, zlib.error)  # what a cut or damaged compressed file raises
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+HEAD_BYTES = 1024
+READ_ERRORS = (EOFError, OSError)  # what a cut or damaged compressed file raises
+EMPTY = "the file is empty"
+UTF16 = "the file is UTF-16, not UTF-8"
 
 
 @dataclass(frozen=True)
 class File:
-    """One file, or of a plain file the lines that begin in the bytes from `start` to before `end`."""
+    """One file, or the part of it that a source's `split` cut out: bytes `start` to `end`, or row groups of Parquet."""
 
-    path: str
+    path: str  # absolute, or a URL
     uri: str  # the path as it stands in origins and quarantine: relative to the recipe where possible
     start: int = 0
     end: int | None = None
+    lines_before: int | None = None  # `start`, where they were counted
 
     @property
     def name(self) -> str:
         """The file's name without the suffix of its compression."""
-        return self.path.removesuffix(next((suffix for suffix in PACKED if self.path.endswith(suffix)), ""))
+        return _unpacked(self.path)
 
     @property
     def is_packed(self) -> bool:
         """Whether it is compressed, so that it can only be read from its beginning."""
         return self.path.endswith(PACKED)
 
+    @property
+    def whole(self) -> File:
+        """The file that this is a part of."""
+        return File(self.path, self.uri)
+
 
 def open_bytes(file: File) -> BinaryIO:
-    """The content as bytes, decompressed by suffix; a cut file raises one of READ_ERRORS at its end."""
-    if file.path.endswith(".gz"):
-        return cast(BinaryIO, gzip.open(file.path, "rb"))
-    if file.path.endswith(".zst"):
-        # Arrow's reader, because that of zstandard takes the end of a cut file for its end
-        return cast(BinaryIO, io.BufferedReader(pa.input_stream(file.path, compression="zstd")))
-    return open(file.path, "rb")
+    """The content as bytes, decompressed by suffix; a cut file raises one of READ_ERRORS at its end.
+
+    Raises UserError if a file that was there when the run began is gone, or a URL cannot be read.
+    """
+    raw = urls.opened(file.path) if urls.is_url(file.path) else _opened(file)
+    suffix = os.path.splitext(file.path)[1]
+    return unpacked(raw, suffix) if suffix in PACKED else raw
+
+
+def size_of(file: File) -> int | None:
+    """How many bytes the whole file has where it lies; None where its filesystem does not tell."""
+    if urls.is_url(file.path):
+        return urls.size_of(file.path)
+    try:
+        return os.stat(file.path).st_size
+    except FileNotFoundError:
+        raise _gone(file) from None
+
+
+def _opened(file: File) -> BinaryIO:
+    try:
+        return open(file.path, "rb")
+    except FileNotFoundError:
+        raise _gone(file) from None
+    except OSError as error:
+        raise UserError(f"{file.uri}: cannot be opened: {error.strerror}.", "May you read it?") from error
+
+
+def _gone(file: File) -> UserError:
+    # no quarantine: the dataset's KEY already says that this content is in it
+    return UserError(f"{file.uri}: the file was there when the run began and is gone.", "Put it back and run again.")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line as bytes, its number (None if reading began inside the file) and offset, or why reading ended."""
+    """One line as bytes, its number (None if not known) and offset, or why there is nothing more to read."""
 
     raw: bytes
     number: int | None
@@ -63,19 +93,42 @@ class Line:
 
 
 def lines(file: File) -> Iterator[Line]:
-    """The lines of a file, or of its range; a cut or damaged compressed file ends with a line that has an error."""
+    """The lines of a file, or those that begin in its range.
+
+    A file that is empty or in UTF-16 gives one line with an error; a cut or damaged one ends with such a line.
+    """
     with open_bytes(file) as stream:
-        offset = _seek(file, stream)
-        number = 0 if file.start == 0 else None
+        offset, number = 0, 0 if file.start == 0 else file.lines_before
         try:
+            offset = _seek(file, stream)
             for raw in stream:
                 if file.end is not None and offset >= file.end:
                     return
                 number = None if number is None else number + 1
+                if offset == 0 and is_utf16(raw):
+                    yield Line(raw, 1, 0, UTF16)
+                    return
                 yield Line(raw.removeprefix(UTF8_MARK) if offset == 0 else raw, number, offset)
                 offset += len(raw)
         except READ_ERRORS as error:
-            yield Line(b"", None if number is None else number + 1, offset, f"the file is cut or damaged here: {error}")
+            yield Line(b"", None if number is None else number + 1, offset, damaged(error))
+        else:
+            if offset == 0:
+                yield Line(b"", 1, 0, EMPTY)
+
+
+def damaged(error: BaseException) -> str:
+    """What quarantine says of a compressed file whose content ends in one of READ_ERRORS."""
+    return f"the file is cut or damaged here: {error}"
+
+
+def is_utf16(head: bytes) -> bool:
+    """Whether the first bytes of a file are UTF-16: by its mark, or by every second byte being zero."""
+    head = head[:HEAD_BYTES]
+    if head.startswith(UTF16_MARKS):
+        return True
+    zeros = max(head[0::2].count(0), head[1::2].count(0))
+    return zeros > 1 and zeros * 10 > len(head) * 4
 
 
 def _seek(file: File, stream: BinaryIO) -> int:
@@ -86,20 +139,22 @@ def _seek(file: File, stream: BinaryIO) -> int:
     return file.start - 1 + len(stream.readline())
 
 
-def check_not_empty(file: File) -> None:
-    """Raise UserError if the file has no content at all."""
-    if Path(file.path).stat().st_size == 0:
-        raise UserError(f"{file.uri}: the file is empty.", "Give a file with records in it, or leave it out of path:.")
+def expand(paths: str | list[str], base: Path, suffixes: Sequence[str] = ()) -> list[File]:
+    """The files that a path, a pattern such as raw/*.jsonl, a folder, a URL, or several of them name; sorted by uri.
 
-
-def expand(paths: str | list[str], base: Path) -> list[File]:
-    """The files that a path, a folder-wide pattern such as raw/*.jsonl, or several of them name; sorted by uri.
-
-    Raises UserError, with near names, for whatever matches no file.
+    Of a folder, those below it whose names end in one of the suffixes, compressed or not. Raises UserError, with near
+    names, for whatever names no file.
     """
     given = [paths] if isinstance(paths, str) else paths
-    found = {os.path.abspath(path) for one in given for path in _matches(one, base)}
-    return sorted((File(path, uri_of(path, base)) for path in found), key=lambda file: file.uri)
+    found: dict[str, File] = {}
+    for one in given:
+        local = urls.local_path(one)
+        if local is None:
+            found |= {url: File(url, url) for url in urls.expand(one, tuple(suffixes))}
+        else:
+            matched = (os.path.abspath(path) for path in _matches(local, base, tuple(suffixes)))
+            found |= {path: File(path, uri_of(path, base)) for path in matched}
+    return sorted(found.values(), key=lambda file: file.uri)
 
 
 def uri_of(path: str, base: Path) -> str:
@@ -107,22 +162,32 @@ def uri_of(path: str, base: Path) -> str:
     return Path(os.path.relpath(path, base)).as_posix()
 
 
-def _matches(given: str, base: Path) -> list[Path]:
+def _unpacked(name: str) -> str:
+    return name.removesuffix(next((suffix for suffix in PACKED if name.endswith(suffix)), ""))
+
+
+def _matches(given: str, base: Path, suffixes: tuple[str, ...]) -> list[Path]:
     name = Path(given).expanduser()
-    names = glob(str(name), root_dir=base, recursive=True) if has_magic(given) else [str(name)]
-    files = [path for path in (base / name for name in names) if path.is_file()]
+    whole = base / name
+    if whole.is_dir() and suffixes:
+        files = [path for path in whole.rglob("*") if urls.ends_in(path.name, suffixes) and path.is_file()]
+    else:
+        names = glob(str(name), root_dir=base, recursive=True) if has_magic(given) else [str(name)]
+        files = [path for path in (base / name for name in names) if path.is_file()]
     if not files:
-        raise _nothing(given, base / name, base)
+        raise _nothing(given, whole, base, suffixes)
     return files
 
 
-def _nothing(given: str, whole: Path, base: Path) -> UserError:
-    if has_magic(given):
-        return UserError(f"path: no file matches {given!r} in {base}.", _near(whole))
+def _nothing(given: str, whole: Path, base: Path, suffixes: tuple[str, ...]) -> UserError:
+    if whole.is_dir() and suffixes:
+        return UserError(f"path: the folder {given!r} has no {' or '.join(suffixes)} file in it.", _near(whole / "*"))
     if whole.is_dir():
         return UserError(
             f"path: {given!r} is a folder.", f"Name its files with a pattern, such as {given.rstrip('/')}/*."
         )
+    if has_magic(given):
+        return UserError(f"path: no file matches {given!r} in {base}.", _near(whole))
     return UserError(f"path: the file {given!r} does not exist in {base}.", _near(whole))
 
 

@@ -147,19 +147,22 @@ def dropped_rows(dataset: Dataset) -> Iterator[pa.Table]:
                     names.append(extra)
             table = link.read(shard, [*names, "kept"], kept=False)
             yield table.filter(pc.fill_null(pc.equal(table["kept"], False), False)).drop_columns(["kept"])
-            yield from _replaced(link, shard)
+        yield from replaced_rows(link)
 
 
-def _replaced(link: Dataset, shard: int) -> Iterator[pa.Table]:
+def replaced_rows(link: Dataset) -> Iterator[pa.Table]:
     """The rows that a maker put others in the place of, as they were, with step and why."""
-    path = shard_path(link.layers[0], shard, "dropped")
     feed = below(link.folder)
-    if not path.exists() or feed is None:
+    if feed is None:
         return
-    gone, rows = pq.read_table(path), open_dataset(feed)
-    table = rows.read(shard, [name for name in rows.columns if name not in ("kept", "step", "why")])
-    places = pc.index_in(gone["id"], value_set=table["id"].combine_chunks())
-    yield table.take(places).append_column("step", gone["step"]).append_column("why", gone["why"])
+    rows = open_dataset(feed)
+    for shard in range(rows.shards):  # each was a task of its own
+        path = shard_path(link.layers[0], shard, "dropped")
+        if path.exists():
+            gone = pq.read_table(path)
+            table = rows.read(shard, [name for name in rows.columns if name not in ("kept", "step", "why")])
+            places = pc.index_in(gone["id"], value_set=table["id"].combine_chunks())
+            yield table.take(places).append_column("step", gone["step"]).append_column("why", gone["why"])
 
 
 def signal_columns(dataset: Dataset) -> list[str]:

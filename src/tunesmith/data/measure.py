@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,10 +34,12 @@ class Applied:
     made: int
 
 
-def apply(batch: pa.RecordBatch, ops: Sequence[Op]) -> Applied:
+def apply(
+    batch: pa.RecordBatch, ops: Sequence[Op], timed: Callable[[str], AbstractContextManager[object]] = nullcontext
+) -> Applied:
     """Run the operations on a batch, in order; a row whose function raises is quarantined and leaves it.
 
-    Raises UserError if a function does so for every row: then the recipe is at fault, not a record.
+    `timed` is entered with the label of each operation. Raises UserError if a function does so for every row: then the recipe is at fault, not a record.
     """
     sight = Sight(batch)
     quarantined: list[dict[str, object]] = []
@@ -45,7 +48,8 @@ def apply(batch: pa.RecordBatch, ops: Sequence[Op]) -> Applied:
     for op in ops:
         if sight.batch.num_rows == 0:
             break
-        step, failed = _run(sight, op)
+        with timed(op.label):
+            step, failed = _run(sight, op)
         sight = step.sight
         quarantined += failed
         dropped += step.dropped

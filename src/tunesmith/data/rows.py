@@ -1,4 +1,7 @@
-"""Rows as a source gives them (dicts) become an Arrow batch in the house's schema; what does not fit is quarantined."""
+"""Rows as a source gives them become an Arrow batch in the house's schema; what does not fit is quarantined.
+
+Most sources give dicts (`to_batch`), fast readers whole batches (`columnar_batch`); the same content gets the same ids.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from dataclasses import dataclass, field
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tunesmith.core.hashing import canonical_json, hash128
-from tunesmith.core.record import ORIGIN, Record, message, record_id, schema_of
+from tunesmith.core.hashing import canonical_json
+from tunesmith.core.record import COLUMNS, ORIGIN, Record, message, record_id, schema_of
 
 PLACE = ("uri", "line", "offset", "date")
 GIVEN_BY_SOURCE = ("text", "messages", "tools", "chosen", "rejected", "target", "group", "license")
+CONTENT_COLUMNS = (*GIVEN_BY_SOURCE, "meta")  # what a row without a key is known by
 NOT_CONTENT = frozenset({"quarantine", "key", "origin", "meta", *PLACE, *GIVEN_BY_SOURCE})
 ROLE, CONTENT = "role", "content"
 BIGGEST = 1 << 63
@@ -28,14 +33,14 @@ class Misfit(ValueError):
 class Ids:
     """Gives out record ids, counting equals: the second row with the same key gets ordinal 1."""
 
-    seen: Counter[bytes] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
 
     def take(self, source: str, key: str | bytes) -> str:
         """The id of the next row of this source with this key."""
-        name = hash128([source, key])
+        name = record_id(source, key)
         ordinal = self.seen[name]
         self.seen[name] += 1
-        return record_id(source, key, ordinal)
+        return record_id(source, key, ordinal) if ordinal else name
 
 
 def to_batch(
@@ -67,6 +72,80 @@ def to_batch(
         own = {"id": row_id, "source": source, "domain": domain, "license": content.get("license") or license}
         fitted.append({**content, **own, "origin": origin})
     return from_fitted(fitted), quarantined
+
+
+def columnar_batch(
+    batch: pa.RecordBatch,
+    *,
+    source: str,
+    domain: str | None = None,
+    license: str | None = None,
+    ids: Ids | None = None,
+) -> tuple[pa.RecordBatch, list[dict[str, object]]]:
+    """The same for a batch that a fast reader gives: columns of the schema, `meta` as JSON, `key` and a row's place."""
+    batch, quarantined = _valid(batch)
+    count = batch.num_rows
+    given = {name: batch[name].cast(COLUMNS[name]) for name in CONTENT_COLUMNS if name in batch.schema.names}
+    used = {name: column for name, column in given.items() if column.null_count < count}
+    own = {"id": _ids(batch, used, source, ids or Ids()), "source": pa.repeat(pa.scalar(source), count)}
+    own |= {"domain": pa.repeat(pa.scalar(domain), count)} if domain else {}
+    if named := _licenses(used.get("license"), license, count):
+        own["license"] = named
+    if places := [name for name in PLACE if name in batch.schema.names]:
+        fields = [batch[field.name] if field.name in places else pa.nulls(count) for field in ORIGIN]
+        own["origin"] = pa.StructArray.from_arrays(
+            [column.cast(field.type) for column, field in zip(fields, ORIGIN, strict=True)], fields=list(ORIGIN)
+        )
+    columns = {**used, **own}
+    schema = schema_of(columns) if count else schema_of({"id"})
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema), quarantined
+
+
+def _valid(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[dict[str, object]]]:
+    """The rows whose text is UTF-8 throughout, and those that have other bytes somewhere."""
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        rows = [batch.slice(row, 1) for row in range(batch.num_rows)]
+        errors = [_fault(row) for row in rows]
+        good = pa.array([not error for error in errors])
+        entries = [_invalid(row, error) for row, error in zip(rows, errors, strict=True) if error]
+        return batch.filter(good), entries
+    return batch, []
+
+
+def _fault(row: pa.RecordBatch) -> str:
+    for name, column in zip(row.schema.names, row.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            return f"{name} is not UTF-8"
+    return ""
+
+
+def _invalid(row: pa.RecordBatch, error: str) -> dict[str, object]:
+    place = {name: row[name][0].as_py() if name in row.schema.names else None for name in PLACE[:3]}
+    text = row[error.partition(" ")[0]]
+    return {**place, "error": error, "raw": text.cast(pa.binary())[0].as_py() if pa.types.is_string(text.type) else ""}
+
+
+def _ids(batch: pa.RecordBatch, content: Mapping[str, pa.Array], source: str, ids: Ids) -> pa.Array:
+    keys = batch["key"].to_pylist() if "key" in batch.schema.names else [None] * batch.num_rows
+    columns = [content[name] for name in content]
+    found = []
+    for row, key in enumerate(keys):
+        if key is None:
+            values = {name: column[row].as_py() for name, column in zip(content, columns, strict=True)}
+            key = _dump({name: value for name, value in values.items() if value is not None})
+        found.append(ids.take(source, key))
+    return pa.array(found, pa.string())
+
+
+def _licenses(given: pa.Array | None, license: str | None, count: int) -> pa.Array | None:
+    """The licences of the rows, with the source's where a row has none (an empty text is none)."""
+    if given is None:
+        return pa.repeat(pa.scalar(license), count) if license else None
+    return pc.coalesce(pc.if_else(pc.equal(given, ""), None, given), pa.scalar(license, pa.string()))
 
 
 def fit(row: Record) -> dict[str, object]:

@@ -6,15 +6,16 @@ Each function may be killed at any moment and called again: it ends with the sam
 from __future__ import annotations
 
 import json
-from collections import Counter
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from tunesmith.core.artifact import write_json
+from tunesmith.core.artifact import replacing
 from tunesmith.core.bound import Bound
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import hash128
@@ -22,9 +23,12 @@ from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import shard_path, write_shard
 from tunesmith.data.op import Op
 from tunesmith.data.step import one_type_each
-from tunesmith.data.stretch import Counts
+from tunesmith.data.stretch import Counts, part_path
 
 QUARANTINE_ROWS = 20  # so many may be unreadable whatever their share
+IDS_AT_ONCE = 1_000_000  # that are compared in memory
+ID = np.dtype("S32")  # 32 hexadecimal digits
+CHANGE = np.dtype([("id", ID), ("shard", "<u4"), ("row", "<u4"), ("ordinal", "<u4")])
 
 
 def check_quarantine(counts: Counts, out: Path, bound: Bound) -> None:
@@ -33,47 +37,82 @@ def check_quarantine(counts: Counts, out: Path, bound: Bound) -> None:
     fault = bound.fault(share)
     if fault is None or counts.quarantined <= QUARANTINE_ROWS:
         return
-    first = next(iter(sorted((out / "quarantine").glob("*.jsonl"))))
-    row = json.loads(first.read_text("utf-8").partition("\n")[0])
     raise UserError(
         f"{counts.quarantined:,} of {counts.read:,} records could not be read (share {fault}); "
-        f"the first: {row.get('uri')}, line {row.get('line')}: {row.get('error')}.",
+        f"the first: {first_of_quarantine(out)}.",
         f"All are in {out / 'quarantine'}, with raw bytes. Mend the input, or raise quarantine: in the recipe.",
     )
 
 
+def first_of_quarantine(out: Path) -> str:
+    """Where the first record that could not be read stands, and why; empty if all could be."""
+    for path in sorted((out / "quarantine").glob("*.jsonl"))[:1]:
+        with path.open(encoding="utf-8") as file:
+            row = json.loads(file.readline())
+        line = f", line {row['line']}" if row.get("line") else ""
+        return f"{row.get('uri')}{line}: {row.get('error')}"
+    return ""
+
+
+def number_shards(out: Path, parts: Sequence[int]) -> int:
+    """Give the parts of all tasks (so many each) their places as shards of the dataset; returns how many there are."""
+    places = [(task, part) for task, count in enumerate(parts) for part in range(count)]
+    (out / "shards").mkdir(exist_ok=True)
+    for shard, (task, part) in enumerate(places):
+        path = part_path(out, task, part)
+        if path.exists():  # a killed run may have moved it already
+            path.replace(shard_path(out, shard))
+    shutil.rmtree(out / "parts", ignore_errors=True)
+    return len(places)
+
+
 def settle_ids(out: Path, shards: int) -> None:
-    """Give rows that are equal across shards different ids, by their ordinal; other shards stay as they are.
+    """Give rows that are equal to an earlier row of their source another id, by their ordinal among equals.
 
     What will change is written down first, so that a killed run makes the same changes when it goes on.
     """
-    plan_path = out / "equal_ids.json"
+    plan_path = out / "equal_ids.npy"
     if not plan_path.exists():
-        write_json(plan_path, _plan_ids(out, shards))
-    for shard, changes in json.loads(plan_path.read_text("utf-8")).items():
-        path = shard_path(out, int(shard))
+        with replacing(plan_path) as temporary, temporary.open("wb") as file:
+            np.save(file, _plan_ids(out, shards))
+    plan = np.load(plan_path)
+    for shard in np.unique(plan["shard"]).tolist():
+        path = shard_path(out, shard)
         table = pq.read_table(path)
         ids = table["id"].to_pylist()
-        for row, new_id in changes.items():
-            ids[int(row)] = new_id
+        for change in plan[plan["shard"] == shard]:
+            ids[change["row"]] = hash128([change["id"].decode(), str(change["ordinal"])]).hex()
         write_shard(path, table.set_column(table.column_names.index("id"), "id", pa.array(ids, pa.string())))
 
 
-def _plan_ids(out: Path, shards: int) -> dict[str, dict[str, str]]:
-    columns = [pq.read_table(shard_path(out, shard), columns=["id"])["id"] for shard in range(shards)]
-    counts = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).value_counts()
-    values, times = counts.field("values"), counts.field("counts")
-    repeated = set(values.filter(pc.greater(times, 1)).to_pylist())
-    seen: Counter[str] = Counter()
-    plan: dict[str, dict[str, str]] = {}
-    for shard, column in enumerate(columns if repeated else []):
-        for row, row_id in enumerate(column.to_pylist()):
-            if row_id not in repeated:
-                continue
-            if ordinal := seen[row_id]:
-                plan.setdefault(str(shard), {})[str(row)] = hash128([row_id, str(ordinal)]).hex()
-            seen[row_id] += 1
-    return plan
+def _plan_ids(out: Path, shards: int) -> NDArray[np.void]:
+    """The rows whose id an earlier row has, with their ordinals; ids are compared IDS_AT_ONCE at a time."""
+    rows = sum(pq.read_metadata(shard_path(out, shard)).num_rows for shard in range(shards))
+    buckets = -(-rows // IDS_AT_ONCE)
+    plans = [_repeated(_in_bucket(out, shards, bucket, buckets)) for bucket in range(buckets)]
+    return np.sort(np.concatenate([np.zeros(0, CHANGE), *plans]), order=["shard", "row"])
+
+
+def _in_bucket(out: Path, shards: int, bucket: int, buckets: int) -> NDArray[np.void]:
+    found = [np.zeros(0, CHANGE)]
+    for shard in range(shards):
+        ids = pq.read_table(shard_path(out, shard), columns=["id"])["id"].combine_chunks()
+        entries = np.zeros(len(ids), CHANGE)
+        if len(ids):
+            entries["id"] = np.frombuffer(ids.buffers()[2], ID, len(ids), ids.offset * ID.itemsize)
+        entries["shard"], entries["row"] = shard, np.arange(len(ids))
+        found.append(entries[np.ascontiguousarray(entries["id"]).view("<u8")[::4] % buckets == bucket])
+    return np.concatenate(found)
+
+
+def _repeated(entries: NDArray[np.void]) -> NDArray[np.void]:
+    """The entries whose id stands before them, in the order of the dataset, with how often it does."""
+    ordered = entries[np.argsort(entries["id"], kind="stable")]
+    new = np.ones(len(ordered), bool)
+    new[1:] = ordered["id"][1:] != ordered["id"][:-1]
+    positions = np.arange(len(ordered))
+    ordered["ordinal"] = positions - np.maximum.accumulate(np.where(new, positions, 0))
+    return ordered[~new]
 
 
 def unify(out: Path, shards: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Words, lines and paragraphs of a batch of texts, each computed at most once, all rows together."""
+"""Words, lines, paragraphs and counts of a batch of texts, each computed at most once, all rows together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tunesmith.core.text import Spans
+from tunesmith.core.text import Counts, Spans
 
 NEWLINE, RETURN = 10, 13
 BLANK = np.isin(np.arange(256), [9, 11, 12, 13, 32])  # the ASCII white space that may stand on an empty line
@@ -26,7 +26,7 @@ class Views:
     @cached_property
     def words(self) -> Spans:
         r"""Runs of Unicode letters, digits and underscores, exactly as `re` finds `\w+`."""
-        data, offsets = _bytes_of(self.texts)
+        data, offsets = bytes_of(self.texts)
         low, high = int(offsets[0]), int(offsets[-1])
         inside = _word_bytes(data[low:high])
         before = np.concatenate([[False], inside[:-1]]) if high > low else inside
@@ -40,7 +40,7 @@ class Views:
     @cached_property
     def lines(self) -> Spans:
         r"""Lines between `\n` or `\r\n`; empty ones count, an empty one after the last line end does not."""
-        data, offsets = _bytes_of(self.texts)
+        data, offsets = bytes_of(self.texts)
         low, high = int(offsets[0]), int(offsets[-1])
         after_newline = np.flatnonzero(data[low:high] == NEWLINE) + low + 1
         starts = np.unique(np.concatenate([offsets[:-1][np.diff(offsets) > 0], after_newline]))
@@ -64,8 +64,15 @@ class Views:
             lines.data, lines.starts[first], lines.ends[last], np.searchsorted(np.flatnonzero(first), lines.rows)
         )
 
+    @cached_property
+    def counts(self) -> Counts:
+        """What quality rules count, all in one pass."""
+        from tunesmith.data.kernels.quality import counts  # numba takes a second to import
 
-def _bytes_of(texts: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        return counts(self.texts)
+
+
+def bytes_of(texts: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The value buffer of a string column and where each of its rows begins, with the end of the last one."""
     whole = texts.fill_null("") if texts.null_count else texts
     _, offsets, values = whole.buffers()

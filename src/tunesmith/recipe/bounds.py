@@ -50,14 +50,17 @@ def _bounds(at: At, named: Named, kind: str, found: Found) -> dict[str, Bound]:
     if not isinstance(at.value, Mapping):
         found.error(f"{at}: {at.plain!r} is not a bound.", "For example {min: 20} or {allow: [en, de]}.")
         return {}
-    if set(at.value) <= LIMITS and kind == "signal":
-        if gives_mapping(named):
+    limits = {name: limit for name, limit in cast(Mapping[str, object], at.plain).items() if name in LIMITS}
+    bounds = {}
+    if kind == "signal" and (limits or not at.value):
+        if gives_mapping(named) and "" not in measured(named):
             example = next(iter(measured(named)), "NAME")
             hint = f"Name one of them: keep: {{{example}: {{...}}}}."
             found.error(f"{at}: {named.name} measures several things by name, and this bound names none.", hint)
-        return {"": found.attempt(lambda: parse_bound(at.plain, str(at)), default=Bound())}
-    bounds = {}
+        bounds[""] = found.attempt(lambda: parse_bound(limits, str(at)), default=Bound())
     for name, item in at.items():
+        if "" in bounds and name in limits:
+            continue
         if not isinstance(item.value, Mapping) or not _measures(named, name, kind):
             found.error(f"{item}: {named.name} does not measure {name!r}.", _measured_hint(named, name))
             continue

@@ -44,6 +44,12 @@ class Step:
     license: str | None = None
     group: str | None = None  # the field of a source's rows that keeps them together
     sample: int | None = None  # of a review: how many rows people see
+    facts: Mapping[str, str] = field(default_factory=dict)  # of a source: terms, date and selection, as the recipe says
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it learns from the rows before it measures them."""
+        return self.kind == "signal" and hasattr(self.function.module(), "fit")
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,18 @@ from tunesmith.core.bound import Bound
 from tunesmith.core.errors import UserError
 from tunesmith.core.record import WHERE, Where
 from tunesmith.core.registry import Named, near
-from tunesmith.data.files import expand
+from tunesmith.data.files import expand as expand_path
 from tunesmith.recipe.bounds import check_bound, parse_keep, parse_weigh
 from tunesmith.recipe.fields import NAME, Found, first_key, one_of, take
 from tunesmith.recipe.grammar import STEP_KINDS, DataList, Feed, Step, StepKind
 from tunesmith.recipe.parameters import check_parameters, options
+from tunesmith.recipe.presets import expand
 from tunesmith.recipe.yaml import At
 
+PRESET = "preset"
 SHARED = ("as", "on", "keep", "weigh")  # parameters of every step that belong to the engine
-OF_SOURCES = ("domain", "license", "group", "path")
+FACTS = ("terms", "date", "selection")  # of a source, for its manifest and card
+OF_SOURCES = ("domain", "license", "group", "path", *FACTS)
 
 
 def parse_lists(at: At | None, found: Found) -> dict[str, DataList]:
@@ -49,7 +52,8 @@ def _parse_list(name: str, at: At, found: Found) -> DataList:
         feed = parse_feed(str(items[0].child("from").value))
         one_of(items[0], ("from",), found)
         items = items[1:]
-    steps = tuple(step for item in items if (step := _parse_step(item, found)) is not None)
+    written = [step for item in items for step in (expand(item, found) if first_key(item) == PRESET else [item])]
+    steps = tuple(step for item in written if (step := _parse_step(item, found)) is not None)
     _check_list(at, steps, feed, found)
     return DataList(name, steps, feed)
 
@@ -113,7 +117,7 @@ def _parse_step(at: At, found: Found) -> Step | None:
         )
         return None
     if kind not in STEP_KINDS:
-        found.error(f"{at}: there is no kind of step {kind!r}.", near(kind, [*STEP_KINDS, "from"]))
+        found.error(f"{at}: there is no kind of step {kind!r}.", near(kind, [*STEP_KINDS, PRESET, "from"]))
         return None
     name = at.child(kind)
     if not isinstance(name.value, str):
@@ -146,7 +150,7 @@ def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
     engine = {name: own.pop(name) for name in OF_SOURCES if kind == "source" and _belongs_to_engine(named, name, own)}
     feeds = {name: own.pop(name) for name in list(own) if kind == "pass" and _takes_rows(named, name)}
     on = take(at, "on") if "on" in shared else None
-    hidden = frozenset(name for name in options(named.load()) if _takes_rows(named, name))
+    hidden = frozenset(name for name in options(named.load()) if _takes_rows(named, name) or _is_fitted(named, name))
     values, mistakes = check_parameters(named, own, at, engine=hidden, also=OF_SOURCES if kind == "source" else shared)
     found.errors.extend(mistakes or _own_check(named, values, at))
     label = found.name(take(at, "as"), default=named.label)
@@ -167,6 +171,7 @@ def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
         domain=found.text(engine.get("domain"), default=None),
         license=found.text(engine.get("license"), default=None),
         group=found.text(engine.get("group"), default=None),
+        facts={name: str(engine[name].plain) for name in FACTS if name in engine},
     )
 
 
@@ -179,7 +184,7 @@ def _path(at: At, found: Found) -> object:
         found.error(f"{at}: {given!r} is neither a path nor a list of paths.", "For example raw/*.jsonl.gz.")
         return given
     try:
-        expand(cast(str | list[str], given), found.folder)
+        expand_path(cast(str | list[str], given), found.folder)
     except UserError as error:
         found.error(f"{at}: {error.problem}", error.hint)
     return given
@@ -201,6 +206,10 @@ def _belongs_to_engine(named: Named, name: str, given: Mapping[str, At]) -> bool
 def _takes_rows(named: Named, name: str) -> bool:
     known = options(named.load())
     return name in known and "Stream" in str(known[name].annotation)
+
+
+def _is_fitted(named: Named, name: str) -> bool:
+    return "Fitted" in str(options(named.load())[name].annotation)
 
 
 def _reads_files(named: Named) -> bool:

@@ -5,16 +5,25 @@ from __future__ import annotations
 import collections.abc
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tunesmith.core.errors import UserError
+from tunesmith.core.record import LocalPath
 from tunesmith.core.registry import Named, near
 from tunesmith.recipe.yaml import At, plain
 
-WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "nothing"}
+WORDS: dict[object, str] = {
+    str: "text",
+    LocalPath: "the path of a file or folder",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    NoneType: "nothing",
+}
 
 
 def options(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
@@ -36,6 +45,11 @@ def takes_function(function: Callable[..., object], name: str) -> bool:
     """Whether a parameter is a function, written in a recipe as ./file.py:function."""
     kind = annotation(function, name)
     return any(get_origin(part) is collections.abc.Callable for part in (kind, *getattr(kind, "__args__", ())))
+
+
+def takes_path(function: Callable[..., object], name: str) -> bool:
+    """Whether a parameter names a file or folder."""
+    return LocalPath in (kind := annotation(function, name), *get_args(kind))
 
 
 def check_parameters(
@@ -94,6 +108,8 @@ def _check(function: Callable[..., object], name: str, at: At, base: str) -> obj
     except ValidationError as error:
         problem = error.errors()[0]
         raise UserError(f"{at}: {value!r} will not do: {problem['msg']}.", _remedy(value, kind)) from None
+    if isinstance(value, str) and takes_path(function, name) and not (Path(base) / value).exists():
+        raise UserError(f"{at}: {value!r} does not exist in {base}.", "Paths are relative to the recipe's folder.")
     return value
 
 

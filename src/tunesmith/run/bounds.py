@@ -20,6 +20,9 @@ from tunesmith.recipe import Step
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.describe import describe
 
+PINS = "pins.json"
+Pins = dict[str, dict[str, float | str]]
+
 
 def column_of(step: Step, name: str) -> str:
     """The column that a step's measurement is kept in: `part` is the record's own, all others are signals."""
@@ -94,18 +97,32 @@ def _pinned(
     """Quantiles as numbers: pinned when first measured, so that new data meets the old bound until --remeasure."""
     if not any(rule.bound.quantiles for rule in rules):
         return rules
-    path = context.folder / "pins.json"
-    pins: dict[str, dict[str, float]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    pins = read_pins(context)
     places = {rule.column: _place_of(context, name, steps, rule) for rule in rules}
-    known = {column: {} if context.remeasure else pins.get(place, {}) for column, place in places.items()}
+    known = {column: _numbers(pins, place, context) for column, place in places.items()}
     pinned = pin(dataset, rules, known)
     for old, new in zip(rules, pinned, strict=True):
         for side in SIGNS:
             limit, number = getattr(old.bound, side), getattr(new.bound, side)
             if isinstance(limit, str) and math.isfinite(number):  # of no rows there is no quantile
                 pins.setdefault(places[old.column], {})[limit] = number
-    write_json(path, pins)
+    write_pins(context, pins)
     return pinned
+
+
+def _numbers(pins: Pins, place: str, context: Context) -> dict[str, float]:
+    return {} if context.remeasure else {limit: float(number) for limit, number in pins.get(place, {}).items()}
+
+
+def read_pins(context: Context) -> Pins:
+    """What a run holds on to until --remeasure, by place: the numbers of quantiles, and fitted models."""
+    path = context.folder / PINS
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def write_pins(context: Context, pins: Pins) -> None:
+    """Keep what a run holds on to."""
+    write_json(context.folder / PINS, pins)
 
 
 def _place_of(context: Context, name: str, steps: Sequence[Step], rule: Rule) -> str:

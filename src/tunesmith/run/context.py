@@ -15,7 +15,13 @@ from tunesmith.core.executor import Executor
 from tunesmith.core.hashing import key_of
 from tunesmith.recipe import Recipe
 
-FOLDERS = {"dataset": "datasets", "checkpoint": "checkpoints", "review": "reviews", "report": "reports"}
+FOLDERS = {
+    "dataset": "datasets",
+    "checkpoint": "checkpoints",
+    "review": "reviews",
+    "report": "reports",
+    "model": "models",
+}
 
 
 class Show(Protocol):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.core.registry import Named
 from tunesmith.recipe import Step
 from tunesmith.recipe.grammar import Feed
-from tunesmith.recipe.parameters import options, takes_function
+from tunesmith.recipe.parameters import options, takes_function, takes_path
 
 
 def describe(step: Step) -> dict[str, object]:
@@ -22,6 +25,7 @@ def describe(step: Step) -> dict[str, object]:
             name: str(value) if isinstance(value, Feed) else value for name, value in step.parameters.items()
         },
         "user_code": _user_code(step),
+        "files": _files(step),
     }
 
 
@@ -32,3 +36,19 @@ def _user_code(step: Step) -> dict[str, str | None]:
     function = step.function.load()
     given = [name for name in step.parameters if name in options(function) and takes_function(function, name)]
     return {name: Named("function", str(step.parameters[name]), step.function.base).fingerprint() for name in given}
+
+
+def _files(step: Step) -> dict[str, str]:
+    """The hashes of the files and folders among a step's parameters."""
+    if step.kind == "review":
+        return {}
+    function = step.function.load()
+    given = [name for name in step.parameters if name in options(function) and takes_path(function, name)]
+    return {name: _hash(Path(step.function.base, str(step.parameters[name]))) for name in given}
+
+
+def _hash(path: Path) -> str:
+    if path.is_file():
+        return file_sha256(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return key_of([[file.relative_to(path).as_posix(), file_sha256(file)] for file in files])

@@ -10,9 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from tunesmith.core.errors import UserError
+from tunesmith.data.ask import parameters_of
 from tunesmith.data.dataset import ROWS, Dataset, open_dataset, shard_path, write_shard
 from tunesmith.data.op import Op
-from tunesmith.data.settle import check_quarantine, settle_ids, stale_signals, unify
+from tunesmith.data.settle import check_quarantine, first_of_quarantine, number_shards, settle_ids, stale_signals, unify
 from tunesmith.data.stream import Stream
 from tunesmith.data.stretch import VERSION as STRETCH_VERSION
 from tunesmith.data.stretch import (
@@ -26,6 +27,8 @@ from tunesmith.recipe.grammar import Feed
 from tunesmith.run.bounds import column_of, decided
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.describe import describe
+from tunesmith.run.fitted import fitted
+from tunesmith.run.operators import keep_seconds
 from tunesmith.run.review import review
 from tunesmith.run.sources import plan_source
 
@@ -45,10 +48,13 @@ class Stretch:
 
 
 def stretches(steps: Sequence[Step]) -> Iterator[Stretch]:
-    """The steps of a list, grouped into what runs together. A maker begins anew: it sees only rows kept so far."""
+    """The steps of a list, grouped into what runs together.
+
+    A maker, and a signal that learns from the rows, begin anew: they see only rows kept so far.
+    """
     group: list[Step] = []
     for step in steps:
-        if group and (step.kind in ALONE or step.kind == "make" or group[-1].kind in ALONE):
+        if group and (step.kind in ALONE or step.kind == "make" or step.is_fitted or group[-1].kind in ALONE):
             yield Stretch(tuple(group))
             group = []
         group.append(step)
@@ -76,43 +82,59 @@ def run_list(context: Context, data: DataList, done: Mapping[str, Dataset]) -> D
 def _stretch(
     context: Context, data: DataList, steps: Sequence[Step], done: Mapping[str, Dataset], before: Dataset | None = None
 ) -> Dataset:
-    ops = [
-        Op(step.kind, step.function, step.label, step.parameters, step.on)  # type: ignore[arg-type]  # sources are left out
-        for step in steps
-        if step.kind != "source"
-    ]
     pieces, content, inputs = _input(context, data, steps, done, before)
-    plan = Plan(
-        "dataset",
-        data.name,
-        "stretch",
-        STRETCH_VERSION,
-        {"content": content, "steps": [describe(step) for step in steps], "part": _part(data, before)},
-        inputs,  # and no seed: nothing in a stretch is drawn
-    )
+    feed, part = _fed(data, done, before), _part(data, before)
+    models = {step.label: fitted(context, data.name, step, feed, part) for step in steps if step.is_fitted}
+    ops = ops_of(steps, {label: {"model": str(folder)} for label, folder in models.items()})
+    origins = [_origin(step) for step in steps if step.kind == "source"]
+    facts = {"content": content, "steps": [describe(step) for step in steps], "part": part}
+    facts |= {"origins": origins} if origins else {}
+    inputs |= {f"model {label}": ref_of(folder) for label, folder in models.items()}
+    plan = Plan("dataset", data.name, "stretch", STRETCH_VERSION, facts, inputs)  # no seed: nothing in it is drawn
 
     def work(out: Path) -> Made:
         total = Counts()
-        shards = 0
-        for done, shards, counts in run_stretch(pieces, ops, out, executor=context.executor):
+        parts: list[int] = []
+        for tasks, counts, seconds in run_stretch(pieces, ops, out, executor=context.executor):
             total += counts
-            context.show.progress(f"read {data.name}", done, shards, {"records": total.read})
+            parts.append(counts.shards)
+            if seconds:
+                keep_seconds(context.workspace, plan.key, seconds)
+            context.show.progress(f"read {data.name}", len(parts), tasks, {"records": total.read})
         check_quarantine(total, out, context.recipe.quarantine)
+        shards = number_shards(out, parts)
         columns = unify(out, shards)
         if steps and steps[0].kind == "source":
-            _check_some(steps[0], total)
+            _check_some(steps[0], total, out)
             settle_ids(out, shards)
         stale = stale_signals(ops, columns, before=_columns(pieces))
-        facts = {"shards": shards, "columns": columns, "stale": stale, "sources": total.sources}
+        facts = {"shards": shards, "columns": columns, "stale": stale, "sources": total.sources, "origins": origins}
         return Made(_counts(total), total.licenses, facts)
 
     return open_dataset(make(context, plan, work))
 
 
-def _check_some(source: Step, total: Counts) -> None:
-    if not total.read:
+def ops_of(steps: Sequence[Step], also: Mapping[str, Mapping[str, object]] | None = None) -> list[Op]:
+    """The operations of steps; `also` are parameters that the engine adds, by label."""
+    given = also or {}
+    return [
+        Op(step.kind, step.function, step.label, {**step.parameters, **given.get(step.label, {})}, step.on)  # type: ignore[arg-type]  # sources are left out
+        for step in steps
+        if step.kind != "source"
+    ]
+
+
+def _origin(source: Step) -> dict[str, object]:
+    """What the recipe says about where rows come from."""
+    known = {"source": source.label, "reader": source.function.name, "path": source.parameters.get("path")}
+    return {**known, "domain": source.domain, "license": source.license, **source.facts}
+
+
+def _check_some(source: Step, total: Counts, out: Path) -> None:
+    if total.read == total.quarantined:
         path = f" in {source.parameters['path']}" if "path" in source.parameters else ""
-        raise UserError(f"{source.where}: there is not one record to read{path}.", "Give it input with records in it.")
+        why = f": {told}" if (told := first_of_quarantine(out)) else ""
+        raise UserError(f"{source.where}: there is not one record to read{path}{why}.", "Give it input with records.")
 
 
 def _columns(pieces: Sequence[Piece]) -> Sequence[str]:
@@ -125,14 +147,19 @@ def _part(data: DataList, before: Dataset | None) -> str | None:
     return data.feed.part if data.feed and before is None else None
 
 
+def _fed(data: DataList, done: Mapping[str, Dataset], before: Dataset | None) -> Dataset | None:
+    """The dataset whose rows a stretch takes; None if it begins with sources."""
+    return before or (done[data.feed.name] if data.feed else None)
+
+
 def _input(
     context: Context, data: DataList, steps: Sequence[Step], done: Mapping[str, Dataset], before: Dataset | None
 ) -> tuple[list[Piece], list[str], dict[str, str]]:
     """The pieces a stretch reads, a fingerprint of what sources hold, and the dataset it is fed from."""
-    if before is None and data.feed is None:
+    feed = _fed(data, done, before)
+    if feed is None:
         planned = [plan_source(context, step) for step in steps if step.kind == "source"]
         return [piece for pieces, _ in planned for piece in pieces], [content for _, content in planned], {}
-    feed = before or done[data.feed.name]  # type: ignore[union-attr]  # one of the two is there
     part = _part(data, before)
     pieces: list[Piece] = [DatasetPiece(feed, shard, part) for shard in range(feed.shards)]
     return pieces, [], {ROWS: ref_of(feed.folder)}
@@ -166,7 +193,8 @@ def _whole_stream(
             return Stream(rows, context.executor, scratch, context.recipe.seed, part)
 
         others = {name: stream(done[feed.name], feed.part) for name, feed in feeds.items()}
-        measured = step.function.load()(stream(dataset, None), **{**step.parameters, **others})
+        parameters = parameters_of(step.function, {**step.parameters, **others})
+        measured = step.function.load()(stream(dataset, None), **parameters)
         columns = _write_layer(context, step, dataset, measured, out)  # type: ignore[arg-type]  # a pass yields tables
         shutil.rmtree(scratch)
         return Made({}, {}, {"columns": columns})

@@ -11,13 +11,12 @@ import pyarrow as pa
 from tunesmith.core.record import SIGNAL
 from tunesmith.core.registry import near
 from tunesmith.data.measure import apply
-from tunesmith.data.op import Op
 from tunesmith.data.rows import Ids, to_batch
 from tunesmith.data.stretch import rows_of
 from tunesmith.data.verdicts import failing
 from tunesmith.recipe import DataList, Recipe, Step
 from tunesmith.run.bounds import rules_of
-from tunesmith.run.lists import ALONE
+from tunesmith.run.lists import ALONE, ops_of
 from tunesmith.run.sources import pieces_of
 
 FIRST_ROWS = 1000
@@ -35,17 +34,13 @@ def probe(recipe: Recipe) -> Iterator[str]:
 
 
 def _probe_list(recipe: Recipe, data: DataList) -> Iterator[str]:
-    steps = list(takewhile(lambda step: step.kind not in (*ALONE, "make"), data.steps))
+    steps = list(takewhile(lambda step: step.kind not in (*ALONE, "make") and not step.is_fitted, data.steps))
     batch = _first_rows(recipe, [step for step in steps if step.kind == "source"])
     if not batch.num_rows:
         yield f"data.{data.name}: none of the first rows could be read; the run will say why."
         return
-    ops = [
-        Op(step.kind, step.function, step.label, step.parameters, step.on)  # type: ignore[arg-type]  # no sources
-        for step in steps
-        if step.kind != "source"
-    ]
-    measured = apply(batch, ops)
+    yield from _licences(steps, batch)
+    measured = apply(batch, ops_of(steps))
     if measured.batch.num_rows:
         yield from _warnings(steps, pa.Table.from_batches([measured.batch]))
 
@@ -63,6 +58,18 @@ def _first_rows(recipe: Recipe, sources: Sequence[Step]) -> pa.RecordBatch:
     ]
     joined = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     return joined.to_batches()[0] if joined.num_rows else batches[0]
+
+
+def _licences(steps: Sequence[Step], batch: pa.RecordBatch) -> Iterator[str]:
+    """A warning for each source whose rows, or some of them, have no licence."""
+    known = batch["license"].is_valid().to_pylist() if "license" in batch.schema.names else [False] * batch.num_rows
+    sources = batch["source"].to_pylist()
+    for step in (step for step in steps if step.kind == "source"):
+        unknown = sum(not flag for flag, source in zip(known, sources, strict=True) if source == step.label)
+        if unknown:
+            whole = sources.count(step.label)
+            rows = "the licence of its rows is" if unknown == whole else f"{unknown:,} of {whole:,} rows have a licence"
+            yield f"{step.where}: {rows} unknown. Name it as license: with its SPDX identifier, such as CC-BY-4.0."
 
 
 def _warnings(steps: Sequence[Step], rows: pa.Table) -> Iterator[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -14,12 +13,12 @@ from tunesmith.core.artifact import read_manifest
 from tunesmith.core.hashing import unit_interval
 from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import Dataset
+from tunesmith.data.diversity import distinct_ngrams, dominant, entropy, shares
 from tunesmith.data.edits.redact_pii import redact
 from tunesmith.data.funnel import (
     NOTHING,
     Funnel,
     chain,
-    dropped_rows,
     funnel,
     histogram,
     manifests,
@@ -32,12 +31,11 @@ from tunesmith.run.bounds import rules_of
 from tunesmith.run.context import Context
 from tunesmith.run.evaluation import Evaluated
 from tunesmith.run.evidence import evidence_of
+from tunesmith.run.operators import operators
+from tunesmith.run.samples import samples
 from tunesmith.run.story import tell
 
-SAMPLES = 10  # dropped rows shown per reason, and kept ones beside them
 EXAMPLES = 12
-SHOWN = 400  # characters of a sample
-Row = Mapping[str, object]
 
 
 def make_report(
@@ -54,7 +52,7 @@ def make_report(
         "run": recipe.name,
         "goal": recipe.goal,
         "records": total.as_json(),
-        "lists": {name: _list(recipe.data[name], dataset, recipe) for name, dataset in lists.items()},
+        "lists": {name: _list(context, recipe.data[name], dataset) for name, dataset in lists.items()},
         "histograms": {name: _histograms(recipe.data[name], dataset) for name, dataset in lists.items()},
         "numbers": {},
         "gate": {},
@@ -90,8 +88,9 @@ def _state(recipe: Recipe, evaluated: Evaluated | None, serving: str | None) -> 
     return "refused" if evaluated is not None and recipe.serve is not None and evaluated.verdicts else "done"
 
 
-def _list(data: DataList, dataset: Dataset, recipe: Recipe) -> dict[str, object]:
+def _list(context: Context, data: DataList, dataset: Dataset) -> dict[str, object]:
     counts = funnel(dataset).as_json()
+    diversity = _diversity(context, data, dataset)
     steps = manifests(dataset)
     first = steps[0]
     return counts | {
@@ -99,9 +98,35 @@ def _list(data: DataList, dataset: Dataset, recipe: Recipe) -> dict[str, object]
         "parts": _parts(dataset),
         "sources": dict(cast(Mapping[str, int], first.facts.get("sources", {}))),
         "licenses": dict(first.licenses),
-        "samples": _samples(dataset, str(recipe.seed)),
+        "samples": samples(dataset, rules_of(data.steps), str(context.recipe.seed)),
         "fed_from": str(data.feed) if data.feed else None,
+        "by": {name: _by(dataset, column) for name, column in _tables(data).items()},
+        "diversity": diversity,
+        "operators": operators(context.workspace, dataset),
     }
+
+
+def _tables(data: DataList) -> dict[str, str]:
+    """What the records of a list are counted by, and the column of it."""
+    language = [f"{SIGNAL}{step.label}" for step in data.steps if step.function.name == "language"]
+    return {"source": "source", "domain": "domain", "language": language[-1] if language else f"{SIGNAL}language"}
+
+
+def _by(dataset: Dataset, column: str) -> dict[str, dict[str, int]]:
+    return {name: {"in": share.came, "kept": share.kept} for name, share in shares(dataset, column).items()}
+
+
+def _diversity(context: Context, data: DataList, dataset: Dataset) -> dict[str, object]:
+    """How varied a list is; a note in the report where one source, domain or language is nearly all of it."""
+    found: dict[str, object] = {"distinct_2": distinct_ngrams(dataset).share}
+    wanted = {step.function.name for step in data.steps for bound in step.keep.values() if bound.allow}
+    for name, column in _tables(data).items():
+        counts = shares(dataset, column)
+        found[f"{name}_entropy"] = entropy(counts)
+        most = dominant(counts) if name not in wanted else None
+        if most is not None:
+            context.notes.append(f"{data.name}: {most[1]:.0%} of the kept records have the {name} {most[0]!r}.")
+    return found
 
 
 def _parts(dataset: Dataset) -> dict[str, int]:
@@ -109,42 +134,6 @@ def _parts(dataset: Dataset) -> dict[str, int]:
         return {}
     found = Counter(part for table in dataset.tables(["part"]) for part in table["part"].to_pylist() if part)
     return dict(sorted(found.items(), key=lambda item: -item[1]))
-
-
-def _samples(dataset: Dataset, seed: str) -> dict[str, object]:
-    kept = _draw((row for table in dataset.tables() for row in table.to_pylist()), seed)
-    dropped: dict[str, list[Row]] = {}
-    for table in dropped_rows(dataset):
-        for row in table.to_pylist():
-            dropped.setdefault(str(row["step"]), []).append(row)
-        dropped = {step: _draw(rows, seed) for step, rows in dropped.items()}  # so that memory stays small
-    return {
-        "kept": [{"id": row["id"], "text": shown(row), "signals": _signals(row)} for row in kept],
-        "dropped": [
-            {"reason": step, "rows": [{"id": row["id"], "text": shown(row), "why": row["why"]} for row in rows]}
-            for step, rows in dropped.items()
-        ],
-    }
-
-
-def _draw(rows: Iterable[Row], seed: str) -> list[Row]:
-    """A sample that is the same for the same rows and seed."""
-    return heapq.nsmallest(SAMPLES, rows, key=lambda row: (unit_interval([seed, str(row["id"])]), str(row["id"])))
-
-
-def shown(row: Mapping[str, object]) -> str:
-    """A row as one short text."""
-    parts = [str(row["text"])] if row.get("text") else []
-    for column in ("messages", "chosen", "rejected"):
-        for item in cast(Sequence[Mapping[str, object]], row.get(column) or ()):
-            parts.append(f"{column if column != 'messages' else item['role']}: {item['content']}")
-    text = "\n".join(parts)
-    text = redact(text)  # whatever the recipe did: a report is passed around
-    return text if len(text) <= SHOWN else text[:SHOWN] + " …"
-
-
-def _signals(row: Mapping[str, object]) -> dict[str, object]:
-    return {name.removeprefix(SIGNAL): value for name, value in row.items() if name.startswith(SIGNAL)}
 
 
 def _histograms(data: DataList, dataset: Dataset) -> dict[str, object]:

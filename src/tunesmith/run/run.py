@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def run_recipe(
     """Run a recipe in a workspace; raises UserError for what a user can mend and Waiting for a review round."""
     executor = LocalExecutor(workers or usable_cores())
     context = Context(recipe, workspace.resolve(), executor, show, mark=mark, remeasure=remeasure)
-    with disk_errors(context.workspace), locked(context.workspace):
+    with closing(executor), disk_errors(context.workspace), locked(context.workspace):
         return _run(context)
 
 
@@ -60,6 +61,7 @@ def _run(context: Context) -> Outcome:
                 lists[step] = run_list(context, recipe.data[step], lists)
                 _tell(context, step, lists[step])
             else:
+                context.executor.close()  # a trainer needs the memory of the worker processes
                 train = next(one for one in recipe.train if one.name == step)
                 checkpoints[step] = run_training(context, train, lists[train.data], checkpoints)
     evaluated = run_evaluation(context, recipe.evaluate, lists, checkpoints) if recipe.evaluate else None

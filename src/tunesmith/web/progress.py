@@ -18,7 +18,27 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+RECORDS = "records"
 EVERY_S = 10.0  # between two lines about one step, where there is no terminal
+
+
+@dataclass
+class Pace:
+    """How fast each step goes, since the first time it was heard of."""
+
+    begun: dict[str, tuple[float, float]] = field(default_factory=dict)  # step -> when, and how many records by then
+
+    def with_rate(self, step: str, numbers: Mapping[str, float]) -> dict[str, float]:
+        """The numbers, with the records a second where records are counted."""
+        records = numbers.get(RECORDS, 0.0)
+        since, before = self.begun.setdefault(step, (time.monotonic(), records))
+        spent = time.monotonic() - since
+        return {**numbers, "a second": round((records - before) / spent)} if records > before and spent else {**numbers}
+
+    def left_s(self, step: str, done: int, total: int) -> float:
+        """About how many seconds a step still takes; 0 at its end or before there is anything to go by."""
+        spent = time.monotonic() - self.begun[step][0]
+        return spent / done * (total - done) if done > 1 else 0.0
 
 
 @dataclass
@@ -27,6 +47,7 @@ class Bars:
 
     progress: Progress
     tasks: dict[str, TaskID] = field(default_factory=dict)
+    pace: Pace = field(default_factory=lambda: Pace())
 
     def say(self, sentence: str) -> None:
         """Tell the user one thing, above the bars."""
@@ -37,7 +58,7 @@ class Bars:
         if step not in self.tasks:
             self.tasks[step] = self.progress.add_task(step, total=total, told="")
         task = self.tasks[step]
-        self.progress.update(task, completed=done, total=total, told=_told(numbers))
+        self.progress.update(task, completed=done, total=total, told=_told(self.pace.with_rate(step, numbers)))
         if done >= total:
             self.progress.update(task, visible=False)
 
@@ -48,6 +69,7 @@ class Lines:
 
     console: Console
     last: dict[str, float] = field(default_factory=dict)
+    pace: Pace = field(default_factory=lambda: Pace())
 
     def say(self, sentence: str) -> None:
         """Tell the user one thing."""
@@ -56,10 +78,13 @@ class Lines:
     def progress_of(self, step: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
         """Tell how far a step is, every few seconds and at its end."""
         now = time.monotonic()
+        numbers = self.pace.with_rate(step, numbers)
         if done < total and now - self.last.setdefault(step, now) < EVERY_S:
             return
         self.last[step] = now
-        self.say(f"  {step}: {done:,} of {total:,} {_told(numbers)}".rstrip())
+        left = self.pace.left_s(step, done, total)
+        told = ", ".join(part for part in (_told(numbers), f"about {left:.0f} s left" if left else "") if part)
+        self.say(f"  {step}: {done:,} of {total:,} {told}".rstrip())
 
 
 def _told(numbers: Mapping[str, float]) -> str:

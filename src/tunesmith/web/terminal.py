@@ -33,6 +33,7 @@ from tunesmith.web.words import (
 ROWS = 12  # steps of a funnel before the rest is left to the page
 BAR = 24
 NAME, COLUMN = 26, 21  # signs that an arm's name may take at most, and one metric
+WORTH_TELLING_S = 1.0  # of work, before its slowest part is named
 STYLES = {"passed": "green", "failed": "red", "undecidable": "yellow", "waiting": "yellow"}
 SIGNS = {"passed": "✓", "failed": "✗"}
 Fields = Mapping[str, object]
@@ -185,6 +186,11 @@ def _print_end(report: Fields, console: Console, path: str | Path | None) -> Non
         console.print(Text.assemble(("answered ", "dim"), _text(served.get("answer"), "bold")))
     if seconds:
         console.print(Text.assemble(("time     ", "dim"), duration(sum(seconds.values()))))
+    for name, operators in ((name, amounts(fields.get("operators"))) for name, fields in order.lists(report).items()):
+        if sum(operators.values()) >= WORTH_TELLING_S:
+            slowest, most = order.by_count(operators)[0]
+            told = f"{slowest} took {share(most, sum(operators.values()))} of the work on {name}"
+            console.print(Text.assemble(("slowest  ", "dim"), _text(told)))
     if path is not None:
         console.print(Text.assemble(("report   ", "dim"), _text(path)), soft_wrap=True)
 

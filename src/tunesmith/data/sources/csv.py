@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.record import Record
-from tunesmith.data.files import File, Line, check_not_empty, lines
-from tunesmith.data.sources.jsonl import COLUMNS
+from tunesmith.data.cuts import cut_records
+from tunesmith.data.files import File, Line, lines
+from tunesmith.data.sources._fields import COLUMNS
+from tunesmith.data.sources._whole import quarantined
 
 VERSION = 1
-FIELD_CHARACTERS = 1 << 24  # of one field; the parser's own limit of 2**17 is shorter than a long document
+SUFFIXES = (".csv", ".tsv", ".tab")
+FIELD_CHARACTERS = 1 << 28  # of one field; the parser's own limit of 2**17 is shorter than a long document
 
 
 def csv(
@@ -25,38 +28,47 @@ def csv(
     """Records from a table whose first line names the columns: `text` is the text's, `id` that of the row's own key.
 
     `delimiter` is a comma, or a tab in .tsv and .tab files; `columns` are the other columns to keep (all without it).
-    Rows that are not UTF-8 or have more or fewer fields than the header are quarantined. Raises UserError if a named
-    column is not in the header.
+    Rows that are not UTF-8 or have more or fewer fields than the header are quarantined, and so is a file whose header
+    is not UTF-8. Raises UserError if a named column is not in the header.
     """
-    check_not_empty(file)
-    table = _records(file, delimiter or ("\t" if file.name.endswith((".tsv", ".tab")) else ","))
-    names = _header(file, table)
-    kept = names if columns is None else list(columns)
-    for wanted in (text, *([id] if id else []), *kept):
-        if wanted not in names:
-            raise UserError(f"{file.uri}: the table has no column {wanted!r}.", f"Columns there: {', '.join(names)}.")
-    for line, fields in table:
-        if line.error:
-            yield _quarantined(file, line, line.error)
-        elif len(fields) != len(names):
-            yield _quarantined(file, line, f"{len(fields)} fields where the header has {len(names)}")
+    sign = _sign(file, delimiter)
+    table = _records(file, sign)
+    nothing = Line(b"", 1, 0, "the file holds nothing but white space"), [""]
+    line, header = next(table if file.start == 0 else _records(file.whole, sign), nothing)
+    if line.error:
+        yield quarantined(file, line.error, line.raw, line=line.number, offset=line.offset)
+        return
+    names = [name.strip() for name in header]
+    kept = _check_header(file, names, (text, *([id] if id else []), *(columns or [])), columns)
+    for line, values in table:
+        wrong = "" if len(values) == len(names) else f"{len(values)} fields where the header has {len(names)}"
+        if line.error or wrong:
+            yield quarantined(file, line.error or wrong, line.raw, line=line.number, offset=line.offset)
         else:
-            given = dict(zip(names, fields, strict=True))
+            given = dict(zip(names, values, strict=True))
             key = {"key": given[id]} if id else {}
             yield {**_row(given, text, kept), **key, "uri": file.uri, "line": line.number, "offset": line.offset}
+
+
+def split(file: File, size: int, *, delimiter: str | None = None, **_: object) -> list[File]:
+    """Parts of a large file that begin on records, whatever line ends stand inside quotes."""
+    return cut_records(file, size, sign=_sign(file, delimiter))
 
 
 Parsed = tuple[Line, list[str]]
 
 
-def _header(file: File, table: Iterator[Parsed]) -> list[str]:
-    line, fields = next(table, (Line(b"", None, 0), []))
-    names = [name.strip() for name in fields]
-    if line.error:
-        raise UserError(f"{file.uri}: the header cannot be read: {line.error}.", "The first line names the columns.")
+def _sign(file: File, delimiter: str | None) -> str:
+    return delimiter or ("\t" if file.name.endswith((".tsv", ".tab")) else ",")
+
+
+def _check_header(file: File, names: list[str], wanted: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+    """The columns to keep; raises UserError if the header does not have those that are wanted, each once."""
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"{file.uri}: the header names the column {twice!r} twice.", "Rename one of them.")
-    return names
+    if missing := next((name for name in wanted if name not in names), None):
+        raise UserError(f"{file.uri}: the table has no column {missing!r}.", f"Columns there: {', '.join(names)}.")
+    return names if columns is None else list(columns)
 
 
 def _records(file: File, sign: str) -> Iterator[Parsed]:
@@ -104,8 +116,3 @@ def _row(given: dict[str, str], text: str, kept: Sequence[str]) -> dict[str, obj
     known = {name: given[name] for name in kept if name in COLUMNS and given[name]}
     meta = {name: given[name] for name in kept if name not in (*COLUMNS, text)}
     return {**known, "text": given[text], "meta": meta}
-
-
-def _quarantined(file: File, line: Line, error: str) -> Record:
-    entry = {"uri": file.uri, "line": line.number, "offset": line.offset, "error": error, "raw": line.raw}
-    return {"quarantine": entry}

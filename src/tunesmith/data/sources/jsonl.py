@@ -2,77 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 import orjson
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.record import Record
-from tunesmith.data.files import File, Line, check_not_empty, lines
+from tunesmith.data.cuts import cut_lines
+from tunesmith.data.files import File, Line, lines
+from tunesmith.data.sources._fields import Fields
+from tunesmith.data.sources._whole import quarantined
 
 VERSION = 1
-COLUMNS = ("messages", "target", "chosen", "rejected", "tools", "group", "license", "date")
+SUFFIXES = (".jsonl", ".ndjson")
 
 
-def jsonl(file: File, *, text: str = "text", id: str | None = None) -> Iterator[Record]:
+def jsonl(
+    file: File, *, text: str = "text", id: str | None = None, columns: Sequence[str] | None = None
+) -> Iterator[Record]:
     """Records from JSON lines: `text` names the column of the text, `id` that of the row's own key.
 
-    A record holds a text, or `messages`, or `chosen` and `rejected`. Lines that are no JSON object or lack these are
-    quarantined; blank ones are skipped. Raises UserError if no row at all has the column `text` or `id` names.
+    A record holds a text, or `messages`, or `chosen` and `rejected`; `columns` are the other columns to keep (all
+    without it). Lines that are no JSON object or lack these are quarantined; blank ones are skipped. Raises UserError
+    if no row at all has the column `text` or `id` names.
     """
-    check_not_empty(file)
-    seen = Seen()
+    fields = Fields(text, id, columns)
+    seen: set[str] = set()
     for line in lines(file):
         if line.error:
-            yield _quarantined(file, line, line.error)
+            yield quarantined(file, line.error, line.raw, line=line.number, offset=line.offset)
         elif line.raw.strip():
-            yield _row(file, line, text, id, seen)
-    for name in (text, id):
-        if name and seen.rows and not seen.has(name):
-            hint = f"Columns there: {', '.join(sorted(seen.columns))}."
-            raise UserError(f"{file.uri}: no row has a column {name!r}.", hint)
+            yield _row(file, line, fields, seen)
+    missing = fields.missing(seen) if file.start == 0 and seen else None  # a later part may be of another kind
+    if missing:
+        raise UserError(f"{file.uri}: no row has a column {missing!r}.", f"Columns there: {', '.join(sorted(seen))}.")
 
 
-@dataclass
-class Seen:
-    """What the rows of a file had, for the error that says what is missing."""
-
-    rows: int = 0
-    columns: set[str] = field(default_factory=set)
-
-    def has(self, name: str) -> bool:
-        """Whether rows had this column, or, for the text, are conversations or pairs."""
-        return name in self.columns or (name == "text" and bool(self.columns & {"messages", "chosen"}))
+def split(file: File, size: int, **_: object) -> list[File]:
+    """Parts of a large file that begin on lines."""
+    return cut_lines(file, size)
 
 
-def _row(file: File, line: Line, text: str, id: str | None, seen: Seen) -> Record:
+def _row(file: File, line: Line, fields: Fields, seen: set[str]) -> Record:
     try:
         given = orjson.loads(line.raw)
-    except orjson.JSONDecodeError as error:
-        return _quarantined(file, line, str(error))
-    if not isinstance(given, dict):
-        return _quarantined(file, line, f"a {type(given).__name__} where a JSON object belongs")
-    seen.rows += 1
-    seen.columns |= given.keys()
-    if id and given.get(id) is None:
-        return _quarantined(file, line, f"no {id!r}")
-    if given.get(text) is None and not _has_turns(given):
-        return _quarantined(file, line, f"no {text!r}; columns there: {', '.join(given)}")
-    known = {name: given[name] for name in COLUMNS if name in given}
-    meta = {name: value for name, value in given.items() if name not in (*COLUMNS, text)}
-    row = {**known, "text": given.get(text), "meta": meta, "uri": file.uri, "line": line.number, "offset": line.offset}
-    return {**row, "key": _key(given[id])} if id else row
-
-
-def _has_turns(given: Record) -> bool:
-    return bool(given.get("messages")) or (bool(given.get("chosen")) and bool(given.get("rejected")))
-
-
-def _key(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _quarantined(file: File, line: Line, error: str) -> Record:
-    entry = {"uri": file.uri, "line": line.number, "offset": line.offset, "error": error, "raw": line.raw}
-    return {"quarantine": entry}
+        if not isinstance(given, dict):
+            raise ValueError(f"a {type(given).__name__} where a JSON object belongs")
+        seen.update(given)
+        record = fields.record(given)
+    except ValueError as error:  # a JSONDecodeError is one
+        return quarantined(file, str(error), line.raw, line=line.number, offset=line.offset)
+    return {**record, "uri": file.uri, "line": line.number, "offset": line.offset}

@@ -1,35 +1,48 @@
-"""Plain text files: one document a file, a paragraph or a line."""
+"""Plain text and Markdown, files or folders of them: one document a file, a paragraph or a line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Literal
 
-from tunesmith.core.errors import UserError
 from tunesmith.core.record import Record
-from tunesmith.data.files import File, Line, check_not_empty, lines
+from tunesmith.data.cuts import cut_lines
+from tunesmith.data.files import File, Line, lines
+from tunesmith.data.sources._whole import quarantined
 
 VERSION = 1
+SUFFIXES = (".txt", ".md", ".markdown", ".rst")
+Unit = Literal["file", "paragraph", "line"]
 
 
-def text(file: File, *, unit: Literal["file", "paragraph", "line"] = "file") -> Iterator[Record]:
+def text(file: File, *, unit: Unit = "file") -> Iterator[Record]:
     """One document for each file, each paragraph (between blank lines) or each line that is not blank.
 
-    What is not UTF-8 is quarantined: with `unit: file` the whole file.
+    What is not UTF-8 is quarantined: with `unit: file` the whole file. So is a file of nothing but white space.
     """
-    check_not_empty(file)
-    found = False
+    found = file.start > 0
     for part in _parts(file, unit):
         found = True
         yield _document(file, part)
     if not found:
-        raise UserError(f"{file.uri}: the file holds nothing but white space.", "Leave it out of path:.")
+        yield quarantined(file, "the file holds nothing but white space", line=1, offset=0)
+
+
+def split(file: File, size: int, *, unit: Unit = "file") -> list[File]:
+    """Parts of a large file that begin on lines or paragraphs; a document that is a file stays whole."""
+    if unit == "file":
+        return [file]
+    return cut_lines(file, size, ends=_is_blank if unit == "paragraph" else None)
+
+
+def _is_blank(line: bytes) -> bool:
+    return not line.strip()
 
 
 def _parts(file: File, unit: str) -> Iterator[Line]:
     waiting: list[Line] = []
     for line in lines(file):
-        blank = not line.raw.strip() and not line.error
+        blank = _is_blank(line.raw) and not line.error
         if line.error or unit == "line" or (unit == "paragraph" and blank):
             yield from _joined(waiting)
             waiting = []
@@ -46,12 +59,11 @@ def _joined(waiting: list[Line]) -> list[Line]:
 
 
 def _document(file: File, part: Line) -> Record:
-    place = {"uri": file.uri, "line": part.number, "offset": part.offset}
+    place = {"line": part.number, "offset": part.offset}
     try:
         content = part.raw.decode()
     except UnicodeDecodeError as error:
-        problem = f"not UTF-8 at byte {part.offset + error.start}"
-        return {"quarantine": {**place, "error": problem, "raw": part.raw}}
+        return quarantined(file, part.error or f"not UTF-8 at byte {part.offset + error.start}", part.raw, **place)
     if part.error:
-        return {"quarantine": {**place, "error": part.error, "raw": part.raw}}
-    return {"text": content.strip("\r\n"), **place}
+        return quarantined(file, part.error, part.raw, **place)
+    return {"text": content.strip("\r\n"), "uri": file.uri, **place}

@@ -46,9 +46,8 @@ def samples(report: Fields) -> Section | None:
 
 def _list(name: str, given: Fields) -> Html:
     kept = mappings(given.get("kept"))
-    groups = [(str(group.get("reason", "")), mappings(group.get("rows"))) for group in mappings(given.get("dropped"))]
     parts = [_kept(name, kept)] if kept else []
-    parts += [_dropped(reason, rows) for reason, rows in groups]
+    parts += [_dropped(group) for group in mappings(given.get("dropped"))]
     return tag("div", tag("h3", name), *parts)
 
 
@@ -59,12 +58,17 @@ def _kept(name: str, rows: Sequence[Fields]) -> Html:
     )
 
 
-def _dropped(reason: str, rows: Sequence[Fields]) -> Html:
+def _dropped(group: Fields) -> Html:
+    """Rows dropped for one reason, and the kept rows nearest to its bound, so that the bound can be judged by eye."""
+    reason, bound = str(group.get("reason", "")), str(group.get("bound") or "")
+    rows, near = mappings(group.get("rows")), mappings(group.get("near"))
     lines = ((_id(row), _text(row), str(row.get("why") or "")) for row in rows)
-    return folded(
-        join([f"{len(rows)} of the rows dropped: ", tag("b", reason)]),
-        table(f"Dropped: {reason}", ("id", "text", "why"), lines, class_="rows"),
-    )
+    tables = [table(f"Dropped: {reason}", ("id", "text", "why"), lines, class_="rows")]
+    if near:
+        stayed = ((_id(row), _text(row), plain(row.get("value"))) for row in near)
+        tables.append(table(f"Kept, nearest to {bound}", ("id", "text", reason), stayed, class_="rows"))
+    beside = f" beside {len(near)} kept nearest to {bound}" if near else ""
+    return folded(join([f"{len(rows)} of the rows dropped: ", tag("b", reason), beside]), *tables)
 
 
 def _id(row: Fields) -> Html:

@@ -1,0 +1,1 @@
+"""Loops over the bytes of a batch, compiled by numba on first use and kept on disk."""
