@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults bench clean
+.PHONY: help demo test check faults bench bench-data bench-quality clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -29,6 +29,12 @@ bench: $(VENV)/dev ## measure the quickstart on three seeds and the training loo
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/quickstart.py
 	$(BIN)/python bench/trl_equivalence.py
+
+bench-data: $(VENV)/dev ## measure the data engine beside its peers, on Debian's documentation (ROWS=pii,memory for some)
+	$(BIN)/python bench/data.py $(if $(ROWS),--rows $(ROWS))
+
+bench-quality: $(VENV)/dev ## measure how well signals, edits and readers do on the data sets in the folder DATA
+	$(BIN)/python bench/quality.py $(DATA)
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tunesmith needs Python 3.11 or newer: make PYTHON=python3.11")'

@@ -1,8 +1,8 @@
 """Build a corpus of plain documents from Debian's documentation packages: `python bench/corpus.py [FOLDER] [--large]`.
 
-Writes corpus-50 and corpus-300 (megabytes of text, about) as .jsonl, .jsonl.gz and .parquet; `--large` adds corpus-2000: the copies
-of the documents of corpus-300, each with a first line of its own. The same packages give the same bytes; what is there is not made again.
-It is technical text, rich in code and tables, and not web text: read every number measured on it so.
+Writes corpus-50 and corpus-300 (megabytes of text) as .jsonl, .jsonl.gz and .parquet; `--large` adds corpus-2000, which
+repeats the documents of corpus-300, each copy with a first line of its own. The same packages give the same bytes, and
+what is there is not made again. It is technical text, rich in code and tables, and not web text.
 """
 
 from __future__ import annotations
@@ -24,14 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from resiliparse.extract.html2text import extract_plain_text
 
-PACKAGES = (
-    "anarchism apt-doc bible-kjv-text debian-faq debian-handbook debian-history debian-policy debian-reference-en "
-    "developers-reference erlang-doc exim4-doc-html gimp-help-en git-doc inkscape-tutorials installation-guide-amd64 "
-    "jargon-text libboost1.81-doc linux-doc-6.1 manpages manpages-de manpages-dev manpages-es manpages-fr manpages-pl "
-    "mate-user-guide maxima-doc nodejs-doc octave-doc openjdk-17-doc perl-doc postgresql-doc-15 python-astropy-doc "
-    "python-django-doc python-pandas-doc python-scipy-doc python-sqlalchemy-doc python-statsmodels-doc "
-    "python-sympy-doc python3.11-doc racket-doc sagemath-doc sqlite3-doc twisted-doc zsh-doc"
-).split()
+PACKAGES = (Path(__file__).parent / "corpus.txt").read_text("utf-8").split()
 SIZES_MB = (50, 300)
 LARGE_MB = 2000
 SHORTEST = 300  # characters; shorter pages are redirects and lists of links
@@ -75,7 +68,7 @@ def build(folder: Path, *, large: bool = False) -> list[Path]:
 
 
 def download(folder: Path) -> list[Path]:
-    """The packages, fetched with apt where they are missing, in the order of PACKAGES."""
+    """The packages, fetched with apt where they are missing, in the order of corpus.txt."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [name for name in PACKAGES if not list(folder.glob(f"{name}_*.deb"))]
     if missing:
@@ -147,14 +140,14 @@ def _length(rng: random.Random) -> int:
 
 
 def _first(base: Path, size: int) -> list[dict[str, str]]:
-    """The first documents, until they hold `size` bytes of text; their order is that of a hash, so they are a sample."""
+    """The first documents, until they hold `size` bytes of text; as hashes order them, they are a sample."""
     documents: list[dict[str, str]] = []
     for line in base.open("rb"):
         documents.append(json.loads(line))
         size -= len(documents[-1]["text"].encode())
         if size <= 0:
             return documents
-    raise SystemExit(f"The packages hold {size / 1e6:.0f} MB too little text; add some to PACKAGES.")
+    raise SystemExit(f"The packages hold {size / 1e6:.0f} MB too little text; add some to corpus.txt.")
 
 
 def _write_corpus(documents: list[dict[str, str]], path: Path) -> None:

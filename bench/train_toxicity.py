@@ -35,9 +35,9 @@ from tunesmith.data.signals.toxicity import MODEL, WORDS
 
 FOLDS = 5  # of the tweets, by the hash of their letters, so that copies are in one fold; fold 0 is held out
 PER_SOURCE = 12_000  # windows of each source of neutral text
-STRONG = 2.0  # severity in the word list from which a word is an insult by itself; "Strong" and "Severe" there
+STRONG = 1.4  # mean severity, from 1 to 3, from which a listed word is taken for an insult by itself
 COMMON = 2e-6  # share of a listed word among neutral words, from which it is taken to have a plain meaning
-INVERSE_PENALTY = 30.0  # of the regression; chosen on fold 1 among 3, 10, 30 and 100
+INVERSE_PENALTY = 3.0  # of the regression; chosen among 1, 3, 10 and 30 on fold 1 and on sentences about other groups
 TEMPLATES = Path(__file__).parent / "toxicity_templates.yaml"
 WORD = re.compile(r"[a-z]+")
 
@@ -70,8 +70,10 @@ def training_rows(data: Path, held_out: set[int]) -> list[Rows]:
     return [
         Rows([text for text, is_toxic in labelled if is_toxic], is_toxic=True, weight=1.0),
         Rows([text for text, is_toxic in labelled if not is_toxic], is_toxic=False, weight=1.0),
-        Rows(filled(templates, "hateful"), is_toxic=True, weight=0.1),
-        Rows(filled(templates, "neutral"), is_toxic=False, weight=0.2),
+        Rows(filled(templates, "hateful"), is_toxic=True, weight=0.2),
+        Rows(filled(templates, "neutral"), is_toxic=False, weight=0.4),
+        Rows(templates["plain"], is_toxic=False, weight=0.05),
+        Rows(templates["threats"], is_toxic=True, weight=0.02),
         Rows(insults, is_toxic=True, weight=0.3),
         *(Rows(texts, is_toxic=False, weight=0.5) for texts in neutral),
     ]

@@ -39,10 +39,10 @@ def test_a_new_recipe_never_takes_the_place_of_another(tmp_path: Path) -> None:
 def test_every_name_of_every_kind_is_listed_with_its_help() -> None:
     done = cli("list")
     assert done.code == 0, done.all
-    assert [line[:-1] for line in done.out.splitlines() if not line.startswith(" ")] == list(KINDS)
+    assert [line[:-1] for line in done.out.splitlines() if not line.startswith(" ")] == [*KINDS, "preset"]
     for kind in KINDS:
         for name in names(kind):
-            assert f"  {name:<14} {help_of(kind, name)}" in done.out.splitlines()
+            assert f"  {name:<18} {help_of(kind, name)}" in done.out.splitlines()
 
 
 def test_a_list_that_is_fed_from_a_part_holds_the_rows_of_that_part(tmp_path: Path) -> None:

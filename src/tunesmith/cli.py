@@ -31,6 +31,8 @@ Run = Annotated[str | None, typer.Option(help="The run, by name; the newest with
 HERE = Path("workspace")
 STOPPED = 130  # what a shell calls an interrupt
 EXTRA_OF = {
+    **dict.fromkeys(("docx", "fastwarc", "lxml", "pypdfium2", "resiliparse", "trafilatura"), "documents"),
+    "huggingface_hub": "hub",
     **dict.fromkeys(("torch", "transformers", "tokenizers", "safetensors"), "train"),
     **dict.fromkeys(("sklearn", "sqlalchemy"), "evaluate"),
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "httpx", "openai"), "serve"),
@@ -142,20 +144,41 @@ def ask(
 
 @app.command(name="list")
 def list_names(
-    kind: Annotated[str | None, typer.Argument(help="source, signal, edit, pass, make, ...")] = None,
+    kind: Annotated[str | None, typer.Argument(help="source, signal, preset, edit, pass, make, ...")] = None,
 ) -> None:
-    """List what a recipe can name: sources, signals, edits, passes, makers, trainers, metrics, arms."""
+    """List what a recipe can name: sources, signals, presets, edits, passes, makers, trainers, metrics, arms."""
     from tunesmith.core.errors import UserError
     from tunesmith.core.registry import KINDS, help_of, names, near
+    from tunesmith.recipe.presets import preset_names, read_preset
 
     aliases = {**{f"{known}s": known for known in KINDS}, "passes": "pass", "makers": "make", "trainers": "train"}
-    wanted = aliases.get(kind or "", kind)
-    if wanted is not None and wanted not in KINDS:
-        raise UserError(f"there is no kind {wanted!r}.", near(wanted, list(KINDS)))
-    for one in [wanted] if wanted else list(KINDS):
+    wanted = aliases.get(kind or "", kind) if kind != "presets" else "preset"
+    if wanted not in (None, "preset", *KINDS):
+        raise UserError(f"there is no kind {wanted!r}.", near(str(wanted), [*KINDS, "preset"]))
+    for one in [wanted] if wanted else [*KINDS, "preset"]:
         typer.echo(f"{one}:")
-        for name in names(one):
-            typer.echo(f"  {name:<14} {help_of(one, name)}")
+        for name in preset_names() if one == "preset" else names(one):
+            told = read_preset(name)["help"] if one == "preset" else help_of(one, name)
+            typer.echo(f"  {name:<18} {told}")
+
+
+@data.command()
+def card(
+    name: Annotated[str, typer.Argument(metavar="RUN[.LIST]", help="The run, or one list of it.")],
+    to: Annotated[Path | None, typer.Option(help="The file to write; the terminal without it.")] = None,
+    workspace: Workspace = HERE,
+) -> None:
+    """Write the dataset card of a list, in the form of Hugging Face, from what its manifests say."""
+    from tunesmith.run.export import card_of
+    from tunesmith.web.show import read_report
+
+    run_name, _, listed = name.partition(".")
+    text = card_of(workspace, read_report(workspace, run_name), listed)
+    if to is None:
+        typer.echo(text)
+        return
+    to.write_text(text, "utf-8")
+    typer.echo(f"Wrote {to}.")
 
 
 @data.command()

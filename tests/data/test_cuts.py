@@ -38,7 +38,9 @@ def written(folder: Path, content: bytes, name: str) -> File:
     return File(str(folder / name), name)
 
 
-LINE = st.sampled_from([b'{"text": "a"}', b'{"text": "\xc3\xa4 long one, so that it is longer"}', b"{", b"", b" \r", b"\xff"])
+LINE = st.sampled_from(
+    [b'{"text": "a"}', b'{"text": "\xc3\xa4 long one, so that it is longer"}', b"{", b"", b" \r", b"\xff"]
+)
 
 
 @ANY

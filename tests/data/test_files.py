@@ -55,8 +55,8 @@ def test_a_folder_with_the_name_of_a_file_is_not_read_as_one(tmp_path: Path) -> 
     (tmp_path / "a.jsonl").mkdir()
     (tmp_path / "b.jsonl").write_bytes(CONTENT)
     assert [file.uri for file in expand("*.jsonl", tmp_path)] == ["b.jsonl"]
-    with pytest.raises(UserError, match="'a.jsonl' is a folder"):
-        expand("a.jsonl", tmp_path)
+    with pytest.raises(UserError, match=r"'a\.jsonl' is a folder"):
+        expand("a.jsonl", tmp_path, ())
 
 
 def test_a_pattern_without_files_and_a_folder_say_what_to_do(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_pattern_without_files_and_a_folder_say_what_to_do(tmp_path: Path) -> 
         expand("raw/*.jsonl", tmp_path)
     assert "a.csv" in nothing.value.hint
     with pytest.raises(UserError, match="is a folder") as folder:
-        expand("raw", tmp_path)
+        expand("raw", tmp_path, ())
     assert "raw/*" in folder.value.hint
 
 

@@ -132,4 +132,5 @@ def share(part: Integers, whole: Integers) -> NDArray[np.float64]:
     >>> share(np.array([1, 0]), np.array([4, 0])).tolist()
     [0.25, nan]
     """
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole != 0)
+    shares: NDArray[np.float64] = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole != 0)
+    return shares

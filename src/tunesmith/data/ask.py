@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -98,6 +99,7 @@ class Sight:
 
     batch: pa.RecordBatch
     views: dict[Where | None, Views] = field(default_factory=dict)
+    timed: Callable[[str], AbstractContextManager[object]] = nullcontext  # entered where what is made serves several
 
     def texts(self, on: Where | None) -> Views:
         """The texts that are measured, with their views."""
@@ -109,9 +111,10 @@ class Sight:
         """What a function in batch form asks for."""
         if name == "records":
             return self.batch
-        if name == "counts":
-            return self.texts(on).counts
-        return self.texts(on).texts if name == "texts" else self._spans(name.removesuffix("_spans"), on)
+        if name == "texts":
+            return self.texts(on).texts
+        with self.timed(f"{name} (shared)"):
+            return self.texts(on).counts if name == "counts" else self._spans(name.removesuffix("_spans"), on)
 
     def by_row(self, name: str, on: Where | None) -> Sequence[object]:
         """What a function in row form asks for, for each row."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from tunesmith.core.errors import UserError
 from tunesmith.data import urls
@@ -17,6 +18,7 @@ from tunesmith.data.packed import PACKED, unpacked
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 HEAD_BYTES = 1024
+BLOCK_BYTES = 1 << 17  # of lines read together
 READ_ERRORS = (EOFError, OSError)  # what a cut or damaged compressed file raises
 EMPTY = "the file is empty"
 UTF16 = "the file is UTF-16, not UTF-8"
@@ -83,8 +85,8 @@ def _gone(file: File) -> UserError:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line as bytes, its number (None if not known) and offset, or why there is nothing more to read."""
+class Block:
+    """Whole lines as bytes, the number of the first (None if not known) and its offset, or why there are no more."""
 
     raw: bytes
     number: int | None
@@ -92,29 +94,82 @@ class Line:
     error: str = ""
 
 
+Line = Block  # one line
+
+
 def lines(file: File) -> Iterator[Line]:
     """The lines of a file, or those that begin in its range.
 
     A file that is empty or in UTF-16 gives one line with an error; a cut or damaged one ends with such a line.
     """
+    return (line for block in blocks(file) for line in lines_of(block))
+
+
+def lines_of(block: Block) -> Iterator[Line]:
+    """The lines of a block; one that has an error is its own."""
+    if block.error:
+        yield block
+        return
+    number, offset = block.number, block.offset
+    for raw in io.BytesIO(block.raw):
+        yield Line(raw.removeprefix(UTF8_MARK) if offset == 0 else raw, number, offset)
+        number = None if number is None else number + 1
+        offset += len(raw)
+
+
+def blocks(file: File, size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """The lines of a file in blocks of about `size` bytes; what `lines` says of errors holds for them."""
     with open_bytes(file) as stream:
-        offset, number = 0, 0 if file.start == 0 else file.lines_before
+        offset, number = 0, 1 if file.start == 0 else file.lines_before and file.lines_before + 1
         try:
             offset = _seek(file, stream)
-            for raw in stream:
-                if file.end is not None and offset >= file.end:
-                    return
-                number = None if number is None else number + 1
+            for raw in _whole_lines(stream, size, None if file.end is None else file.end - offset):
                 if offset == 0 and is_utf16(raw):
-                    yield Line(raw, 1, 0, UTF16)
+                    yield Block(raw[:HEAD_BYTES], 1, 0, UTF16)
                     return
-                yield Line(raw.removeprefix(UTF8_MARK) if offset == 0 else raw, number, offset)
+                yield Block(raw, number, offset)
                 offset += len(raw)
+                number = None if number is None else number + raw.count(b"\n")
         except READ_ERRORS as error:
-            yield Line(b"", None if number is None else number + 1, offset, damaged(error))
+            yield Block(b"", number, offset, damaged(error))
         else:
-            if offset == 0:
-                yield Line(b"", 1, 0, EMPTY)
+            if offset == 0 and file.end != 0:
+                yield Block(b"", 1, 0, EMPTY)
+
+
+def _whole_lines(stream: BinaryIO, size: int, left: int | None) -> Iterator[bytes]:
+    """The next bytes, so many as are left (all without that), in blocks of whole lines; the last may have to be longer.
+
+    What stands before a fault is given before it is raised, but for the line that it cuts.
+    """
+    waiting: list[bytes] = []
+    fault: BaseException | None = None
+    held = 0
+    while fault is None and (left is None or left > 0):
+        most = size if left is None else min(size, left)
+        try:
+            raw = cast(io.BufferedReader, stream).read1(most)
+        except READ_ERRORS as error:
+            fault = error
+            continue
+        if not raw:
+            break
+        left = None if left is None else left - len(raw)
+        held += len(raw)
+        cut = raw.rfind(b"\n") + 1 if held >= size else 0
+        if cut:
+            yield b"".join([*waiting, raw[:cut]])
+            waiting, held = [], len(raw) - cut
+        waiting.append(raw[cut:])
+    rest = b"".join(waiting)
+    if fault is not None:
+        rest = rest[: rest.rfind(b"\n") + 1]
+    elif left is not None and rest and not rest.endswith(b"\n"):
+        rest += stream.readline()
+    if rest:
+        yield rest
+    if fault is not None:
+        raise fault
 
 
 def damaged(error: BaseException) -> str:
@@ -139,11 +194,11 @@ def _seek(file: File, stream: BinaryIO) -> int:
     return file.start - 1 + len(stream.readline())
 
 
-def expand(paths: str | list[str], base: Path, suffixes: Sequence[str] = ()) -> list[File]:
+def expand(paths: str | list[str], base: Path, suffixes: Sequence[str] = urls.ANY) -> list[File]:
     """The files that a path, a pattern such as raw/*.jsonl, a folder, a URL, or several of them name; sorted by uri.
 
-    Of a folder, those below it whose names end in one of the suffixes, compressed or not. Raises UserError, with near
-    names, for whatever names no file.
+    Of a folder, those below it whose names end in one of the suffixes, compressed or not; a source that reads no
+    folders has none. Raises UserError, with near names, for whatever names no file.
     """
     given = [paths] if isinstance(paths, str) else paths
     found: dict[str, File] = {}

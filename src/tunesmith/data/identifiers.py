@@ -6,11 +6,11 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 import phonenumbers
@@ -51,7 +51,7 @@ class Finds:
     data: NDArray[np.uint8]
     bounds: NDArray[np.int64]
     table: NDArray[np.int64]  # as the kernel gives it: row, start, end, kind, sure
-    names: tuple[str, ...]  # of the kinds, by number
+    names: tuple[Kind, ...]  # of the kinds, by number
 
     def __len__(self) -> int:
         """How many there are."""
@@ -65,6 +65,15 @@ class Finds:
     def value(self, find: int) -> str:
         """What was found; for a pseudonym, and not to be written anywhere."""
         return self.data[self.table[find, 1] : self.table[find, 2]].tobytes().decode()
+
+    def spans(self, row: int) -> list[tuple[int, int, Kind]]:
+        """The finds of one row by characters: start, end and kind."""
+        begin, text = int(self.bounds[row]), self.data[self.bounds[row] : self.bounds[row + 1]].tobytes()
+        mine = self.table[self.table[:, 0] == row]
+        return [
+            (len(text[: start - begin].decode()), len(text[: end - begin].decode()), self.names[kind])
+            for _, start, end, kind, _ in mine.tolist()
+        ]
 
     def counts(self, name: str) -> NDArray[np.int64]:
         """How many of a kind each row has."""
@@ -100,7 +109,7 @@ def finds(texts: pa.StringArray, kinds: Sequence[Kind] = KINDS) -> Finds:
     if foreign.any():
         others = [_in_other_digits(data, bounds, int(row), kinds) for row in np.flatnonzero(foreign)]
         found = np.concatenate([found[~foreign[found[:, 0]]], *others])
-    return Finds(texts, data, bounds, _in_order(found), NAMES)
+    return Finds(texts, data, bounds, _in_order(found), cast(tuple[Kind, ...], NAMES))
 
 
 def _in_order(found: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -39,9 +39,10 @@ def apply(
 ) -> Applied:
     """Run the operations on a batch, in order; a row whose function raises is quarantined and leaves it.
 
-    `timed` is entered with the label of each operation. Raises UserError if a function does so for every row: then the recipe is at fault, not a record.
+    `timed` is entered with the label of each operation. Raises UserError if a function does so for every row: then the
+    recipe is at fault, not a record.
     """
-    sight = Sight(batch)
+    sight = Sight(batch, timed=timed)
     quarantined: list[dict[str, object]] = []
     dropped: list[Dropped] = []
     made = 0
@@ -50,7 +51,7 @@ def apply(
             break
         with timed(op.label):
             step, failed = _run(sight, op)
-        sight = step.sight
+        sight = replace(step.sight, timed=timed)
         quarantined += failed
         dropped += step.dropped
         made += step.made

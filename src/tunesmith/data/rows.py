@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import orjson
 import pyarrow as pa
@@ -23,6 +24,7 @@ CONTENT_COLUMNS = (*GIVEN_BY_SOURCE, "meta")  # what a row without a key is know
 NOT_CONTENT = frozenset({"quarantine", "key", "origin", "meta", *PLACE, *GIVEN_BY_SOURCE})
 ROLE, CONTENT = "role", "content"
 BIGGEST = 1 << 63
+LARGE_BYTES = 1 << 18  # of a batch: for a smaller one, to load compiled code takes longer than to do without
 
 
 class Misfit(ValueError):
@@ -35,7 +37,7 @@ class Ids:
 
     seen: Counter[str] = field(default_factory=Counter)
 
-    def take(self, source: str, key: str | bytes) -> str:
+    def take(self, source: str, key: str | bytes | memoryview) -> str:
         """The id of the next row of this source with this key."""
         name = record_id(source, key)
         ordinal = self.seen[name]
@@ -130,15 +132,18 @@ def _invalid(row: pa.RecordBatch, error: str) -> dict[str, object]:
 
 
 def _ids(batch: pa.RecordBatch, content: Mapping[str, pa.Array], source: str, ids: Ids) -> pa.Array:
-    keys = batch["key"].to_pylist() if "key" in batch.schema.names else [None] * batch.num_rows
-    columns = [content[name] for name in content]
-    found = []
-    for row, key in enumerate(keys):
-        if key is None:
-            values = {name: column[row].as_py() for name, column in zip(content, columns, strict=True)}
-            key = _dump({name: value for name, value in values.items() if value is not None})
-        found.append(ids.take(source, key))
-    return pa.array(found, pa.string())
+    if "key" in batch.schema.names and not batch["key"].null_count:
+        return pa.array([ids.take(source, key) for key in batch["key"].to_pylist()], pa.string())
+    contents: Iterable[bytes | memoryview]
+    if batch.nbytes >= LARGE_BYTES and all(pa.types.is_string(column.type) for column in content.values()):
+        from tunesmith.data.kernels.json_text import json_objects
+
+        data, ends = json_objects(content)
+        contents = (memoryview(data)[start:stop] for start, stop in pairwise(ends.tolist()))
+    else:
+        rows = pa.RecordBatch.from_pydict(dict(content)).to_pylist() if content else [{}] * batch.num_rows
+        contents = (_dump({name: value for name, value in row.items() if value is not None}) for row in rows)
+    return pa.array([ids.take(source, key) for key in contents], pa.string())
 
 
 def _licenses(given: pa.Array | None, license: str | None, count: int) -> pa.Array | None:

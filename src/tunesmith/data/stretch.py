@@ -1,14 +1,13 @@
 """A stretch: sources or the rows of another dataset, then edits, signals and makers, in one pass over small batches.
 
 Some pieces of the input are one task. It writes parts of about SHARD_BYTES, so memory stays small however large a file
-is, and says that it is done when all are there: a killed run loses the tasks in flight. `settle.number_shards` gives the
-parts their places in the dataset.
+is, and says that it is done when all are there: a killed run loses the tasks in flight. `settle.number_shards` gives
+the parts their places in the dataset.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from tunesmith.core.executor import Executor
 from tunesmith.core.record import Record
 from tunesmith.core.registry import Named
 from tunesmith.data.ask import parameters_of, records_of
+from tunesmith.data.clock import Clock
 from tunesmith.data.dataset import Dataset, shard_path, write_shard
 from tunesmith.data.measure import apply
 from tunesmith.data.op import Op
@@ -91,29 +91,6 @@ def _sum(one: object, two: object) -> object:
     if isinstance(one, int):
         return one + cast(int, two)
     return dict(sorted((Counter(cast(Mapping[str, int], one)) + Counter(cast(Mapping[str, int], two))).items()))
-
-
-@dataclass
-class Clock:
-    """Seconds by operator."""
-
-    seconds: Counter[str] = field(default_factory=Counter)
-
-    @contextmanager
-    def of(self, name: str) -> Iterator[None]:
-        """Add the time of a block."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] += time.perf_counter() - start  # type: ignore[assignment]  # a counter of seconds
-
-    def each(self, name: str, items: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The items, with the time that each took to come."""
-        while True:
-            with self.of(name):
-                item = next(items, None)
-            if item is None:
-                return
-            yield item
 
 
 @dataclass(frozen=True)

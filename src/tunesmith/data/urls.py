@@ -15,6 +15,7 @@ from tunesmith.data.packed import PACKED
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)")
 FILE_SCHEME = "file://"
+ANY = ("",)  # as suffixes: that of every name
 # What filesystems call a value that changes with the content; a time alone is none.
 CONTENT_MARKS = ("ETag", "etag", "checksum", "sha256", "md5", "md5Hash", "content_md5", "crc32c")
 
@@ -67,7 +68,7 @@ def opened(url: str) -> BinaryIO:
     """The bytes behind a URL; whatever goes wrong on the way is a UserError, so that it is not taken for bad data."""
     with _told(f"{url}: cannot be opened"):
         system, path = _system(url)
-        return cast(BinaryIO, io.BufferedReader(_Reader(url, system.open(path, "rb"))))
+        return cast(BinaryIO, io.BufferedReader(_Reader(url, system, path)))
 
 
 def size_of(url: str) -> int | None:
@@ -122,8 +123,10 @@ def _told(problem: str) -> Iterator[None]:
 class _Reader(io.RawIOBase):
     """A file of fsspec whose errors are UserErrors: a broken connection must not look like a damaged file."""
 
-    def __init__(self, url: str, inner: BinaryIO) -> None:
-        self._url, self._inner = url, inner
+    def __init__(self, url: str, system: Any, path: str) -> None:  # noqa: ANN401 - fsspec has no types
+        self._url = url
+        self._system = system  # an archive closes when nobody holds it
+        self._inner: BinaryIO = system.open(path, "rb")
 
     def readable(self) -> bool:
         return True

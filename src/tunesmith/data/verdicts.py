@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tunesmith.core.bound import SIGNS, Bound, Value
 from tunesmith.core.executor import Executor
+from tunesmith.data.arrays import arrow
 from tunesmith.data.dataset import Dataset, shard_path, write_shard
 
 VERSION = 1
@@ -81,30 +84,36 @@ class _Verdict:
 
 
 def _judge(table: pa.Table, rules: Sequence[Rule], *, mark: bool) -> _Verdict:
-    kept = np.array([flag is not False for flag in table["kept"].to_pylist()], dtype=bool)
-    step, why = (np.array(table[name].to_pylist(), dtype=object) for name in ("step", "why"))
-    weight = np.array([1.0 if w is None else w for w in table["weight"].to_pylist()])
-    undecided = np.array([reason is None for reason in why], dtype=bool)
+    kept = pc.fill_null(table["kept"], True).to_numpy()
+    step, why = (_objects(table[name]) for name in ("step", "why"))
+    weight = pc.fill_null(table["weight"], 1.0).to_numpy()
+    undecided = table["why"].is_null().to_numpy()
     dropped: Counter[str] = Counter()
     for rule in rules:
-        values = table[rule.column]
-        fails = failing(values, rule.bound)
+        fails = failing(table[rule.column], rule.bound)
         if rule.weight is not None:
-            weight[~fails] = rule.weight
+            weight = np.where(fails, weight, rule.weight)
             continue
         hit = kept & fails & undecided
-        undecided &= ~hit
+        undecided = undecided & ~hit
         name = rule.column.removeprefix("signal.")
+        refused = table[rule.column].take(arrow(np.flatnonzero(hit))).to_pylist()
         step[hit] = rule.step
-        refused = [values[int(row)].as_py() for row in np.flatnonzero(hit)]
         why[hit] = [f"{name} {rule.bound.fault(value)}" for value in refused]
         dropped.update(rule.reason(value) for value in refused)
-        if not mark:
-            kept &= ~hit
-    columns = {"kept": pa.array(kept), "step": pa.array(step, pa.string()), "why": pa.array(why, pa.string())}
+        kept = kept if mark else kept & ~hit
+    columns = {"kept": arrow(kept), "step": pa.array(step, pa.string()), "why": pa.array(why, pa.string())}
     if any(rule.weight is not None for rule in rules):
-        columns["weight"] = pa.array(weight)
+        columns["weight"] = arrow(weight)
     return _Verdict(pa.table(columns), dict(dropped))
+
+
+def _objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """A column of text as Python objects that can be set one by one."""
+    found = np.full(len(column), None, object)
+    if column.null_count < len(column):
+        found[:] = column.to_pylist()
+    return found
 
 
 def failing(values: pa.ChunkedArray, bound: Bound) -> np.ndarray:

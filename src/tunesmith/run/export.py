@@ -21,12 +21,7 @@ from tunesmith.run.disk import disk_errors
 def export(workspace: Path, report: Mapping[str, object], name: str, to: Path, *, dropped: bool = False) -> int:
     """Write the rows of LIST or LIST.PART of a run to a file; gives their number."""
     list_name, _, part = name.partition(".")
-    artifacts = cast(Mapping[str, str], report["artifacts"])
-    lists = [key.removeprefix("data.") for key in artifacts if key.startswith("data.")]
-    list_name = list_name or lists[-1]
-    if list_name not in lists:
-        raise UserError(f"run {report['run']} has no list {list_name!r}.", near(list_name, lists))
-    dataset = open_dataset(workspace / artifacts[f"data.{list_name}"])
+    list_name, dataset = _list(workspace, report, list_name)
     _check_part(report, list_name, part)
     write = {".jsonl": _write_jsonl, ".parquet": _write_parquet}.get(to.suffix)
     if write is None:
@@ -35,6 +30,24 @@ def export(workspace: Path, report: Mapping[str, object], name: str, to: Path, *
         raise UserError(f"{name}: dropped rows are in no part.", f"Leave .{part} out.")
     with disk_errors(to), replacing(to) as temporary:
         return write(temporary, _dropped(dataset) if dropped else dataset.tables(_columns(dataset), part=part or None))
+
+
+def card_of(workspace: Path, report: Mapping[str, object], name: str) -> str:
+    """The dataset card of a list of a run; of its last list without a name."""
+    from tunesmith.data.card import card
+
+    found, dataset = _list(workspace, report, name)
+    return card(f"{report['run']}-{found}", dataset)
+
+
+def _list(workspace: Path, report: Mapping[str, object], name: str) -> tuple[str, Dataset]:
+    """A list of a run by its name, or the last one."""
+    artifacts = cast(Mapping[str, str], report["artifacts"])
+    lists = [key.removeprefix("data.") for key in artifacts if key.startswith("data.")]
+    found = name or lists[-1]
+    if found not in lists:
+        raise UserError(f"run {report['run']} has no list {found!r}.", near(found, lists))
+    return found, open_dataset(workspace / artifacts[f"data.{found}"])
 
 
 def _check_part(report: Mapping[str, object], name: str, part: str) -> None:

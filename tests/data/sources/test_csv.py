@@ -63,12 +63,10 @@ def test_a_long_document_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "parameters", "problem"),
     [
-        (b"", {}, "the file is empty"),
         (b"body,n\na,1\n", {}, "no column 'text'"),
         (b"text,n\na,1\n", {"id": "key"}, "no column 'key'"),
         (b"text,n\na,1\n", {"columns": ["m"]}, "no column 'm'"),
         (b"text,n,n\na,1,2\n", {}, "names the column 'n' twice"),
-        (b"\xff\xfet\x00e\x00\n", {}, "the header cannot be read: not UTF-8"),
     ],
 )
 def test_mistakes_in_the_header_name_the_file(
@@ -77,3 +75,17 @@ def test_mistakes_in_the_header_name_the_file(
     with pytest.raises(UserError, match=problem) as caught:
         list(csv(file_of(tmp_path, content), **parameters))  # type: ignore[arg-type]
     assert caught.value.problem.startswith("table.csv: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "the file is empty"),
+        (b"\n\r\n", "the file holds nothing but white space"),
+        ("text,n\na,1\n".encode("utf-16"), "the file is UTF-16, not UTF-8"),
+        (b"t\xe9xt,n\na,1\n", "not UTF-8 at byte 1"),
+    ],
+)
+def test_a_file_whose_header_cannot_be_read_is_quarantined(tmp_path: Path, content: bytes, problem: str) -> None:
+    (row,) = csv(file_of(tmp_path, content))
+    assert row["quarantine"]["error"] == problem  # type: ignore[index]

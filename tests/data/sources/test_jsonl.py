@@ -11,7 +11,7 @@ import pytest
 from tunesmith.core.errors import UserError
 from tunesmith.data.files import File
 from tunesmith.data.rows import to_batch
-from tunesmith.data.sources.jsonl import jsonl
+from tunesmith.data.sources.jsonl import jsonl, split
 
 
 def file_of(folder: Path, content: bytes, name: str = "notes.jsonl") -> File:
@@ -84,6 +84,23 @@ def test_a_row_without_the_column_is_quarantined_where_others_have_it(tmp_path: 
     assert errors == [(2, "no 'text'; columns there: body"), (3, "no 'text'; columns there: text, x")]
 
 
-def test_an_empty_file_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"notes\.jsonl: the file is empty"):
-        list(jsonl(file_of(tmp_path, b"")))
+def test_only_the_columns_that_are_named_stay(tmp_path: Path) -> None:
+    file = file_of(tmp_path, b'{"text": "a", "group": "g", "n": 1, "url": "u", "key": "k"}\n{"text": "b"}\n')
+    rows = [dict(row) for row in jsonl(file, id=None, columns=["n", "group"])]
+    assert [(row["text"], row["meta"], row.get("group")) for row in rows] == [("a", {"n": 1}, "g"), ("b", {}, None)]
+
+
+def test_a_type_that_changes_at_row_900_costs_the_rows_that_have_it(tmp_path: Path) -> None:
+    rows = [{"text": f"row {n}", "n": n} if n < 900 else {"text": n, "n": str(n)} for n in range(1000)]
+    rows[950] = {"text": "text again", "n": [1]}
+    texts, errors = texts_and_errors(file_of(tmp_path, b"\n".join(json.dumps(row).encode() for row in rows)))
+    assert texts == [*(f"row {n}" for n in range(900)), "text again"]
+    assert errors[0] == (901, "text is int 900, not text")
+    assert len(errors) == 99
+
+
+def test_a_later_part_of_a_file_may_lack_the_column_that_earlier_ones_have(tmp_path: Path) -> None:
+    file = file_of(tmp_path, b'{"text": "a"}\n{"body": "b"}\n')
+    first, second = split(file, 14)
+    assert [row["text"] for row in jsonl(first)] == ["a"]
+    assert ["quarantine" in row for row in jsonl(second)] == [True]

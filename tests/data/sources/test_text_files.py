@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tunesmith.core.errors import UserError
 from tunesmith.data.files import File
-from tunesmith.data.sources.text import text
+from tunesmith.data.sources.text import Unit, text
 
 CONTENT = b"Erster Absatz,\nzwei Zeilen.\n\n\nZweiter Absatz.\n"
 
@@ -45,8 +44,14 @@ def test_bytes_that_are_not_utf8_cost_the_unit_they_stand_in(tmp_path: Path) -> 
     }  # fmt: skip
 
 
-def test_an_empty_file_and_a_blank_one_are_mistakes(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the file is empty"):
-        list(text(file_of(tmp_path, b"")))
-    with pytest.raises(UserError, match="nothing but white space"):
-        list(text(file_of(tmp_path, b" \n\n")))
+@pytest.mark.parametrize("unit", ["file", "paragraph", "line"])
+def test_an_empty_file_and_a_blank_one_are_quarantined_whole(tmp_path: Path, unit: Unit) -> None:
+    problems = {b"": "the file is empty", b" \n\n": "the file holds nothing but white space"}
+    for content, problem in problems.items():
+        (row,) = text(file_of(tmp_path, content), unit=unit)
+        assert row["quarantine"]["error"] == problem  # type: ignore[index]
+
+
+def test_windows_line_ends_and_a_mark_at_the_beginning_are_no_text(tmp_path: Path) -> None:
+    rows = list(text(file_of(tmp_path, b"\xef\xbb\xbfone\r\ntwo\r\n\r\nthree\r\n"), unit="paragraph"))
+    assert [row["text"] for row in rows] == ["one\r\ntwo", "three"]

@@ -266,9 +266,15 @@ def _score(
             if end_word >= 0:
                 total += rows[end_word]
             total /= np.float32(found[text] + (end_word >= 0))
-            for label in range(len(outputs)):
-                for column in range(len(total)):  # in this order whatever the batch, unlike a product of matrices
-                    scores[text, label] += total[column] * outputs[label, column]
+            _add_products(outputs, total, scores[text])
+
+
+@njit(cache=True, nogil=True)
+def _add_products(outputs: Floats, total: Floats, scores: Floats) -> None:
+    """The product of a matrix and a vector, summed in the same order in any batch, as NumPy's is not."""
+    for label in range(len(outputs)):
+        for column in range(len(total)):
+            scores[label] += total[column] * outputs[label, column]
 
 
 @njit(cache=True, nogil=True)

@@ -16,7 +16,7 @@ BORDER = 32
 
 
 def _folded() -> Bytes:
-    """What each byte of UTF-8 stands for in a word, 0 between words: capitals as small letters, and f*ck is one word."""
+    """What each byte of UTF-8 stands for in a word, 0 between words; f*ck is one word."""
     table = np.zeros(256, np.uint8)
     table[128:] = np.arange(128, 256)
     for signs in (ascii_lowercase + digits + "*$@", ascii_uppercase):
@@ -104,7 +104,7 @@ def _step(key: np.uint32, byte: int) -> np.uint32:
 
 
 @njit(cache=True, nogil=True)
-def _bucket(key: np.uint32) -> int:
+def _bucket(key: np.uint32) -> np.int64:
     """The upper bits depend on all bytes, so they are mixed into the lower ones, which are taken."""
     key = np.uint32((key ^ (key >> np.uint32(15))) * np.uint32(0x85EBCA6B))
     return np.int64((key ^ (key >> np.uint32(13))) & np.uint32(BUCKETS - 1))

@@ -303,9 +303,9 @@ def _token(
         _private_key(data, high, first, hit)
     if hit[STOP] or first == last:
         return
-    if last - first >= 14 and seen & DIGIT and _secret(data, low, first, last, stop, seen, tables, hit):
-        return
     if seen & LETTER and last - first >= 4 and is_digit(data[first + 2]) and _iban(data, high, first, tables.ibans, hit):
+        return
+    if last - first >= 14 and seen & DIGIT and _secret(data, low, first, last, stop, seen, tables, hit):
         return
     if seen & DIGIT:
         at = _number_at(data, start, stop)

@@ -11,6 +11,8 @@ from tunesmith.data.kernels.pii_words import (
     CARD,
     CODE,
     IP_WORD,
+    LABEL,
+    LONGEST_NUMBER_LEAD,
     NUMBER,
     OTHER,
     OWN,
@@ -22,6 +24,7 @@ from tunesmith.data.kernels.pii_words import (
     is_alnum,
     is_digit,
     is_letter,
+    tag_of,
     tags_around,
     tags_before,
     tags_in,
@@ -72,11 +75,23 @@ def _gap(data: Bytes, at: int, high: int) -> tuple[int, int]:
         found |= sign
         i += width
         signs += 1
-    alone = found in (SPACE, DASH, DOT, SLASH) or found & PAREN
+    alone = found in (SPACE, DASH, DOT, SLASH) or (found & PAREN and _closes(data, at, i, high))
     dash_in_spaces = found == SPACE | DASH and signs == 3
     if i < high and is_digit(data[i]) and (alone or dash_in_spaces):
         return found, i
     return 0, at
+
+
+@njit(cache=True, nogil=True)
+def _closes(data: Bytes, at: int, i: int, high: int) -> bool:
+    """Whether a bracket that opens between two places does so after a country or trunk, and closes after digits."""
+    if not (data[at:i] == 40).any():
+        return True
+    if at > 3 and is_digit(data[at - 4]) and is_digit(data[at - 3]) and is_digit(data[at - 2]):
+        return False
+    while i < high and is_digit(data[i]):
+        i += 1
+    return i < high and data[i] == 41
 
 
 @njit(cache=True, nogil=True)
@@ -204,6 +219,8 @@ def _joined_left(data: Bytes, low: int, start: int) -> bool:
     if start == low:
         return False
     before = data[start - 1]
+    if is_alnum(before) and data[start] in (40, 43):
+        return True
     if before in (36, 64, 95, 37, 92) or (before >= 128 and start - low > 1 and data[start - 2] == 0xC2):  # $ @ _ % \ £
         return True
     if start - low < 2:
@@ -317,8 +334,8 @@ def _is_card(data: Bytes, low: int, groups: Ints, count: int, issuers: Ints, wor
     start, first_six = groups[0, START], _first_six(data, groups, count)
     before = tags_before(data, low, start, words)
     if _has_issuer(first_six, length, issuers):
-        return not before & CODE and (length in (15, 16) or not before & OTHER)
-    return first_six >= 200000 and tags_around(data, low, start, words) & CARD != 0
+        return not before & CODE and (length in (15, 16) or before & CARD != 0 or not before & OTHER)
+    return first_six > 0 and tags_around(data, low, start, words) & CARD != 0
 
 
 @njit(cache=True, nogil=True)
@@ -369,6 +386,15 @@ def _taken(groups: Ints, count: int, is_open: bool) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _is_tight(groups: Ints, count: int) -> bool:
+    """Whether more than spaces stands between two of the groups."""
+    for group in range(count - 1):
+        if groups[group, GAP] != SPACE:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
 def _sizes_between(groups: Ints, first: int, count: int, least: int, most: int) -> bool:
     for group in range(first, count):
         if not least <= _size(groups, group) <= most:
@@ -388,6 +414,8 @@ def _north_american(data: Bytes, groups: Ints, count: int) -> int:
         return 1 if _size(groups, first) in (3, 6) and _digits(groups, count) == 10 + first else 0
     is_form = count - first == 3 and _size(groups, first) == 3 and _size(groups, first + 1) == 3
     if not is_form or _size(groups, first + 2) != 4 or data[groups[first + 1, START]] == 48:
+        return 0
+    if groups[first, GAP] != groups[first + 1, GAP] and groups[first, GAP] in (DASH, DOT, SLASH):
         return 0
     return 3 if groups[first + 1, GAP] in (DASH, DOT) else 2
 
@@ -411,30 +439,114 @@ def _trunk(data: Bytes, groups: Ints, count: int, total: int) -> int:
 @njit(cache=True, nogil=True)
 def _shape(data: Bytes, groups: Ints, count: int, total: int, is_open: bool) -> int:
     """Points for how the digits are grouped; a bracket opens before the first group or does not."""
+    if count == 2 and (groups[0, GAP] == DOT or (groups[0, GAP] == DASH and _size(groups, 0) == 5 and total == 9)):
+        return 0  # a decimal, an American ZIP code
     best = max(_north_american(data, groups, count), _trunk(data, groups, count, total))
     if is_open and count > 1 and groups[0, GAP] & PAREN and 9 <= total <= 12 and 2 <= _size(groups, 0) <= 5:
         best = max(best, 2 if not _is_year(data, groups, 0) else 0)
     if 9 <= total <= 12 and 2 <= count <= 6 and _sizes_between(groups, 1, count, 2, 8 if count == 2 else 4):
         uniform = count == 2 or _same_gaps(groups, count) != 0
         best = max(best, 1 if uniform and _size(groups, 0) <= 5 else 0)
+    if total in (7, 8) and 2 <= count <= 4 and _same_gaps(groups, count) in (SPACE, DASH):
+        best = max(best, 1 if _sizes_between(groups, 0, count, 2, 4) else 0)
     return best if total <= 12 else best - 1
 
 
 @njit(cache=True, nogil=True)
-def _context(data: Bytes, low: int, high: int, start: int, end: int, words: Words) -> int:
-    """Points for the words around a number."""
+def _is_prose_near(data: Bytes, at: int, stop: int, step: int) -> bool:
+    """Whether the next line that is not empty, going from a place up or down to another, holds a word and no code."""
+    letters, words, seen = 0, 0, False
+    while at != stop:
+        byte = data[at]
+        if byte == 10 and seen:
+            break
+        if byte in (40, 41, 59, 60, 61, 62, 91, 93, 95, 123, 125):  # ( ) ; < = > [ ] _ { }
+            return False
+        seen = seen or byte > 32
+        letters = letters + 1 if is_letter(byte) else 0
+        words += letters == 3
+        at += step
+    return words > 0
+
+
+@njit(cache=True, nogil=True)
+def _stands_in_a_block(data: Bytes, low: int, high: int, start: int, end: int) -> bool:
+    """Whether the number has a line to itself and the lines beside it hold words, as in a signature."""
+    left, right = start - 1, end
+    while left >= low and data[left] in (32, 9):
+        left -= 1
+    while right < high and data[right] in (32, 9, 13):
+        right += 1
+    is_first, is_last = left < low, right >= high
+    if (not is_first and data[left] != 10) or (not is_last and data[right] != 10) or (is_first and is_last):
+        return False
+    above = is_first or _is_prose_near(data, left, low - 1, -1)
+    return above and (is_last or _is_prose_near(data, right, high, 1))
+
+
+@njit(cache=True, nogil=True)
+def _tags_after(data: Bytes, high: int, end: int, words: Words) -> int:
+    """What the words shortly after a number say, to the end of their line or sentence."""
+    stop = end
+    while stop < min(high, end + 32) and data[stop] not in (10, 46, 59):
+        stop += 1
+    while stop > end and stop < high and is_letter(data[stop]) and is_letter(data[stop - 1]):
+        stop -= 1
+    return tags_in(data, end, stop, words)
+
+
+@njit(cache=True, nogil=True)
+def _has_mail_beside(data: Bytes, low: int, high: int, start: int, end: int) -> bool:
+    """Whether an @ stands near: the ways to reach somebody stand together."""
+    for i in range(max(low, start - LONGEST_NUMBER_LEAD), start):
+        if data[i] == 64 and is_alnum(data[i + 1]):
+            return True
+    for i in range(end, min(high, end + LONGEST_NUMBER_LEAD)):
+        if data[i] == 64 and is_alnum(data[i - 1]):
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _is_labelled(data: Bytes, low: int, start: int) -> bool:
+    """Whether a colon stands before, as in "Office: "."""
+    i = start - 1
+    while i > low and data[i] == 32:
+        i -= 1
+    return i > low and data[i] == 58
+
+
+@njit(cache=True, nogil=True)
+def _label_follows(data: Bytes, high: int, end: int, words: Words) -> bool:
+    """Whether a word such as "home" stands right behind, as in "0123 456 789 (home)", and ends what is said."""
+    first = end
+    while first < min(high, end + 3) and data[first] in (32, 40, 44, 45, 9):
+        first += 1
+    last = first
+    while last < high and is_letter(data[last]):
+        last += 1
+    if last - first < 3 or not (last == high or data[last] in (10, 13, 41, 44, 59, 92)):
+        return False
+    return tag_of(data, first, last, words) & (LABEL | PHONE) != 0
+
+
+@njit(cache=True, nogil=True)
+def _context(data: Bytes, low: int, high: int, start: int, end: int, is_plain: bool, words: Words) -> int:
+    """Points for what stands around a number."""
     before = tags_before(data, low, start, words)
-    around = tags_around(data, low, start, words)
     if before & (OTHER | CODE | CARD) and not before & PHONE:
         return -4
-    if around & PHONE:
+    around = tags_around(data, low, start, words)
+    after = _tags_after(data, high, end, words)
+    if (around | after) & PHONE:
         return 3
-    stop = end
-    while stop < min(high, end + 24) and data[stop] not in (10, 46, 59):
-        stop += 1
-    if tags_in(data, end, stop, words) & PHONE:
-        return 3
-    return 2 if around & CALL or (around & OWN and around & NUMBER) else 0
+    if (before & LABEL and _is_labelled(data, low, start)) or _label_follows(data, high, end, words):
+        return 2
+    for tags in (around, after):
+        if tags & CALL or (tags & OWN and tags & NUMBER):
+            return 2
+    beside = _stands_in_a_block(data, low, high, start, end) or _has_mail_beside(data, low, high, start, end)
+    return beside * (1 if is_plain else 2)
 
 
 @njit(cache=True, nogil=True)
@@ -462,7 +574,7 @@ def phone(data: Bytes, low: int, high: int, groups: Ints, count: int, words: Wor
     """Where a phone number begins and ends, and whether that is sure or the numbering plan has to be asked; (0, 0, ..)
     if there is none."""
     start = groups[0, START]
-    is_open = start > low and data[start - 1] == 40
+    is_open = start > low and data[start - 1] == 40 and data[groups[0, END]] == 41 and count > 1
     if is_open:
         start -= 1
     has_plus = start > low and data[start - 1] == 43
@@ -476,16 +588,19 @@ def phone(data: Bytes, low: int, high: int, groups: Ints, count: int, words: Wor
         return 0, 0, False
     end = groups[taken - 1, END]
     tight = groups[taken - 1, GAP] & (DASH | DOT | SLASH)
-    if tight or _joined_left(data, low, start) or _joined_right(data, high, end):
+    is_said = _label_follows(data, high, end, words)
+    if tight or _joined_left(data, low, start) or (not is_said and _joined_right(data, high, end)):
         return 0, 0, False
     zeros = data[groups[0, START]] == 48 and data[groups[0, START] + 1] == 48
     if has_plus or (zeros and 10 <= total and taken > 1 and _size(groups, 0) != 2):
-        return (start, _extension(data, end, high), False) if total >= 8 else (0, 0, False)
+        return (start, _extension(data, end, high), False) if total >= 7 else (0, 0, False)
     if total > MAX_DIGITS or _is_date(data, groups, taken) or (_has_dots(groups, 0, taken) and taken == 4):
         return 0, 0, False
     if total == 13 and data[groups[0, START]] == 57 and data[groups[0, START] + 1] == 55:  # an ISBN
         return 0, 0, False
+    if start - low > 1 and data[start - 1] == 32 and is_digit(data[start - 2]) and not _is_tight(groups, taken):
+        return 0, 0, False  # in the middle of a row of numbers
     points = _shape(data, groups, taken, total, is_open)
-    if points < ENOUGH - 3 or points + _context(data, low, high, start, end, words) < ENOUGH:
+    if points < ENOUGH - 3 or points + _context(data, low, high, start, end, taken == 1, words) < ENOUGH:
         return 0, 0, False
     return start, _extension(data, end, high), True

@@ -18,13 +18,14 @@ TOKEN = DIGIT | LETTER | JOINER
 
 # What a word says about the number beside it.
 PHONE, CALL, OWN, NUMBER, CARD, SSN, IP_WORD, OTHER, CODE = 1, 2, 4, 8, 16, 32, 64, 128, 256
-FILLER, SECRET, KEY_OF, KEY, STRONG_QUERY, WEAK_QUERY = 512, 1024, 2048, 4096, 8192, 16384
+FILLER, SECRET, KEY_OF, KEY, STRONG_QUERY, WEAK_QUERY, LABEL = 512, 1024, 2048, 4096, 8192, 16384, 32768
 TAGS = {
     "phone": PHONE, "call": CALL, "own": OWN, "number": NUMBER, "card": CARD, "ssn": SSN, "ip": IP_WORD, "other": OTHER,
     "code": CODE, "filler": FILLER, "secret": SECRET, "key_of": KEY_OF, "key": KEY, "strong": STRONG_QUERY,
-    "weak": WEAK_QUERY,
+    "weak": WEAK_QUERY, "label": LABEL,
 }  # fmt: skip
 
+FIRST_UNSPACED = 0xE0  # bytes from here on begin the signs of scripts that have no spaces between words, and a few more
 LONGEST_NUMBER_LEAD = 48  # bytes before a number in which a word may say what it is
 WORDS_BEFORE = 4  # that stand directly before a number, small ones such as "number is" among them
 
@@ -61,7 +62,7 @@ class Words(NamedTuple):
             np.cumsum([0, *(len(entry[0]) for entry in entries)], dtype=np.int64),
             np.cumsum([0, *firsts], dtype=np.int64),
             np.array([entry[2] for entry in entries], np.int64),
-            np.array([entry[1] for entry in entries], np.bool_),
+            np.array([entry[1] or entry[0][0] >= FIRST_UNSPACED for entry in entries], np.bool_),
         )
 
 
@@ -109,7 +110,7 @@ def _word_end(data: Bytes, start: int, end: int) -> int:
     """Where the word that begins here ends: before a capital after a small letter, or a sign of a script without spaces."""
     i = start + 1
     while i < end and is_letter(data[i]):
-        if data[i] >= 0xE0 or (65 <= data[i] <= 90 and 97 <= data[i - 1] <= 122):
+        if data[i] >= FIRST_UNSPACED or (65 <= data[i] <= 90 and 97 <= data[i - 1] <= 122):
             break
         i += 1
     return i
@@ -124,7 +125,7 @@ def tags_in(data: Bytes, start: int, end: int, words: Words) -> int:
             i += 1
             continue
         stop = _word_end(data, i, end)
-        if data[i] >= 0xE0:  # no spaces between words: any number of signs may belong to it
+        if data[i] >= FIRST_UNSPACED:  # no spaces between words: any number of signs may belong to it
             run = i
             while run < end and data[run] >= 128:
                 run += 1

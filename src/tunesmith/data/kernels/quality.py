@@ -1,4 +1,4 @@
-"""All counts that quality rules need, in one pass over the bytes of a batch; `Counts` in core/text.py says what they are.
+"""All counts that quality rules need, in one pass over the bytes of a batch; `Counts` in core/text.py tells them.
 
 How a text falls into tokens: a chunk is what stands between white space. Marks at its ends are tokens of their own, a
 full stop too unless an abbreviation ends there (`J.`, `i.e.`); `n't`, `'s` and their like are; the rest is cut at
@@ -8,10 +8,14 @@ which the published thresholds' best known implementation stands, but for its li
 The compiled functions stand in one file because numba notices a changed file, not a changed file of what it calls.
 """
 
+# mypy: disable-error-code="no-any-return, return-value"
+# (numba's records and numbers have no types that mypy knows)
+
 from __future__ import annotations
 
 from dataclasses import fields
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +24,27 @@ from numpy.typing import NDArray
 
 from tunesmith.core.text import Counts
 from tunesmith.data.kernels.signs import (
-    AMOUNT, ANCHOR, ANCHORS, BULLET, DIGIT, ICON, INNER, KNOWN, LETTER, LOWER, MARK, OPENS, PLAIN, PUNCTUATION, QUOTE,
-    SPACE, STOP, UPPER, signs,
-)  # fmt: skip
+    AMOUNT,
+    ANCHOR,
+    ANCHORS,
+    BULLET,
+    COUNTED,
+    DIGIT,
+    ICON,
+    INNER,
+    KNOWN,
+    LETTER,
+    LOWER,
+    MARK,
+    OPENS,
+    PLAIN,
+    PUNCTUATION,
+    QUOTE,
+    SPACE,
+    STOP,
+    UPPER,
+    signs,
+)
 from tunesmith.data.views import bytes_of
 
 LONGEST = 1 << 16  # a chunk of more characters is one token: it is data, not text
@@ -34,9 +56,7 @@ MANY = {"top_grams": (len(TOP),), "repeated_grams": (len(REPEATED),)}
 ROW = np.dtype([(field.name, np.int64, MANY.get(field.name, ())) for field in fields(Counts)])
 TOKEN = np.dtype([("hash", np.uint64), ("end", np.int64)])  # end: the characters of all tokens up to here
 PIECE = np.dtype([("hash", np.uint64), ("characters", np.int64)])  # a line or a paragraph
-SIGN = np.dtype([("code", np.int64), ("flags", np.int64), ("cut", np.int64)])
-SLOT = np.dtype([("key", np.uint64), ("number", np.int64)])
-GRAM = np.dtype([("where", np.int64), ("number", np.int64)])
+SIGN = np.dtype([("code", np.int32), ("flags", np.int32), ("begins", np.int32)])  # whether a token begins here
 STATE = np.dtype(
     [
         ("at", np.int64),  # byte to be read next
@@ -76,7 +96,20 @@ PHRASE_ANCHORS = np.array([next(at for at, sign in enumerate(phrase) if sign in 
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.uint16]
 Hashes = NDArray[np.uint64]
-Records = NDArray[np.void]
+Integers = NDArray[np.int32]
+Record = Any  # an attribute for each field of its dtype
+Records = Any
+
+
+class Table(NamedTuple):
+    """Numbers keys from one, in the order in which they come, and counts them; and the n-grams that are keys."""
+
+    slots: Integers  # the number of a key, zero in an empty slot
+    keys: Hashes  # by number
+    first: Integers  # by number: the token at which it first begins
+    times: Integers  # by number; of the odd and the even lengths of n-grams
+    where: Integers  # each n-gram left: the token at which it begins
+    grams: Integers  # and its number
 
 
 def counts(texts: pa.StringArray) -> Counts:
@@ -102,12 +135,12 @@ def _hash_of(codes: NDArray[np.int64]) -> np.uint64:
     return _finished(value)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _mixed(value: np.uint64, code: int) -> np.uint64:
     return (value ^ np.uint64(code)) * STEP
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _finished(value: np.uint64) -> np.uint64:
     return (value ^ (value >> np.uint64(32))) | np.uint64(1)  # never zero, which is an empty slot
 
@@ -115,9 +148,9 @@ def _finished(value: np.uint64) -> np.uint64:
 @njit(cache=True, nogil=True)
 def _count(data: Bytes, offsets: NDArray[np.int64], table: Flags, stop_words: Hashes, rows: Records) -> None:
     """Fill the rows. Room for one document is kept for the next and grows to the largest."""
-    tokens, chunk = np.empty(LONGEST + 1, TOKEN), np.empty(LONGEST, SIGN)
+    tokens, chunk = np.empty(2 * LONGEST, TOKEN), np.empty(LONGEST + 1, SIGN)
     lines, paragraphs = np.empty(1 << 8, PIECE), np.empty(1 << 8, PIECE)
-    slots, grams, times = np.empty(1 << 8, SLOT), np.empty(1 << 8, GRAM), np.empty(1 << 8, np.int64)
+    index = _room(1 << 8)
     state = np.zeros(1, STATE)[0]
     for r in range(len(rows)):
         row, end = rows[r], offsets[r + 1]
@@ -131,25 +164,26 @@ def _count(data: Bytes, offsets: NDArray[np.int64], table: Flags, stop_words: Ha
                 tokens = _twice(tokens)
             _read(data, end, table, row, state, tokens, lines, paragraphs, chunk)
         most = max(row.tokens, row.lines)
-        if most >= len(grams):
-            slots, grams, times = np.empty(_slots(most), SLOT), np.empty(most + 1, GRAM), np.empty(most + 1, np.int64)
-        _repeats(row, lines, paragraphs, slots)
-        _grams(row, tokens, slots, grams, times, stop_words)
+        if most >= len(index.keys):
+            index = _room(2 * most)
+        _repeats(row, lines, paragraphs, index)
+        _grams(row, tokens, index, stop_words)
 
 
 @njit(cache=True, nogil=True)
 def _twice(had: Records) -> Records:
     more = np.empty(2 * len(had), had.dtype)
-    more[: len(had)] = had
+    for i in range(len(had)):
+        more[i] = had[i]
     return more
 
 
 # Reading: bytes to chunks, lines and paragraphs
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _read(
-    data: Bytes, end: int, table: Flags, row: np.void, state: np.void, tokens: Records, lines: Records,
+    data: Bytes, end: int, table: Flags, row: Record, state: Record, tokens: Records, lines: Records,
     paragraphs: Records, chunk: Records,
 ) -> None:  # fmt: skip
     """Read a document from `state.at` on, as far as there is room for what it holds."""
@@ -172,20 +206,20 @@ def _read(
         _close_paragraph(row, state, paragraphs)
 
 
-@njit(cache=True, nogil=True)
-def _begin(state: np.void, at: int) -> None:
+@njit(cache=True, nogil=True, _nrt=False)
+def _begin(state: Record, at: int) -> None:
     state.at = at
     state.paragraph, state.size = SEED, 0
     _begin_line(state)
 
 
-@njit(cache=True, nogil=True)
-def _begin_line(state: np.void) -> None:
+@njit(cache=True, nogil=True, _nrt=False)
+def _begin_line(state: Record) -> None:
     state.hash = SEED
     state.characters = state.words = state.longest = state.sentences = state.ended = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _code(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """A code point and how many bytes it has; a byte that begins none stands for itself."""
     first = np.int64(data[at])
@@ -200,14 +234,14 @@ def _code(data: Bytes, at: int, end: int) -> tuple[int, int]:
     return code, width
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _flags_of(table: Flags, code: int) -> int:
     return np.int64(table[code]) if code < KNOWN else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _read_chunk(
-    data: Bytes, end: int, table: Flags, row: np.void, state: np.void, tokens: Records, chunk: Records
+    data: Bytes, end: int, table: Flags, row: Record, state: Record, tokens: Records, chunk: Records
 ) -> None:
     start = at = state.at
     size, value, seen, first, flags = 0, SEED, 0, 0, 0
@@ -225,14 +259,14 @@ def _read_chunk(
         at += width
     _note_chunk(row, state, value, size, start, at, first, flags)
     if seen & ~SIMPLE and size <= LONGEST:
-        _split(data, start, at, table, row, state, tokens, chunk)
+        _split(data, start, at, table, seen, row, state, tokens, chunk)
     else:
         _add(value, seen, 0, size, row, state, tokens)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _note_chunk(
-    row: np.void, state: np.void, value: np.uint64, size: int, start: int, stop: int, first: int, last: int
+    row: Record, state: Record, value: np.uint64, size: int, start: int, stop: int, first: int, last: int
 ) -> None:
     if state.words == 0:
         state.first, state.start = first, start
@@ -245,8 +279,8 @@ def _note_chunk(
     row.characters += size
 
 
-@njit(cache=True, nogil=True)
-def _add(value: np.uint64, seen: int, every: int, size: int, row: np.void, state: np.void, tokens: Records) -> None:
+@njit(cache=True, nogil=True, _nrt=False)
+def _add(value: np.uint64, seen: int, every: int, size: int, row: Record, state: Record, tokens: Records) -> None:
     """Note a token: its hash, the flags that any and that every sign of it has, and its size in characters."""
     before = row.tokens
     row.tokens = before + 1
@@ -267,40 +301,51 @@ def _add(value: np.uint64, seen: int, every: int, size: int, row: np.void, state
 # Cutting a chunk into tokens
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _split(
-    data: Bytes, at: int, end: int, table: Flags, row: np.void, state: np.void, tokens: Records, chunk: Records
+    data: Bytes, at: int, end: int, table: Flags, some: int, row: Record, state: Record, tokens: Records, chunk: Records
 ) -> None:
+    """Cut a chunk: mark the signs at which tokens begin, then note the tokens."""
     b = 0
     while at < end:
         code, width = _code(data, at, end)
-        chunk[b].code, chunk[b].flags = code, _flags_of(table, code)
+        chunk[b].code, chunk[b].flags, chunk[b].begins = code, _flags_of(table, code), 0
         b += 1
         at += width
-    _count_symbols(chunk, b, row)
-    a, cuts = 0, 0
-    while a < b:
+    chunk[b].begins = 1
+    if some & COUNTED:
+        _count_symbols(chunk, b, row)
+    _mark(chunk, b, some)
+    value, seen, every, size = SEED, 0, -1, 0
+    for i in range(b):
+        value = _mixed(value, chunk[i].code)
+        seen |= chunk[i].flags
+        every &= chunk[i].flags
+        size += 1
+        if chunk[i + 1].begins:
+            _add(value, seen, every, size, row, state, tokens)
+            value, seen, every, size = SEED, 0, -1, 0
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _mark(chunk: Records, b: int, some: int) -> None:
+    """Mark where tokens begin: first those at both ends, then what they enclose."""
+    a, size = 0, 1
+    while a < b and size:
+        chunk[a].begins = 1
         size = _front(chunk, a, b)
-        if size == 0:
-            break
-        _cut(chunk, a, a + size, row, state, tokens)
         a += size
-    while a < b:
+    size = 1
+    while a < b and size:
         size = _back(chunk, a, b)
-        if size == 0:
-            break
-        chunk[cuts].cut = b
-        cuts += 1
         b -= size
-    if a < b:
-        _split_core(chunk, a, b, row, state, tokens)
-    for i in range(cuts - 1, -1, -1):
-        _cut(chunk, b, chunk[i].cut, row, state, tokens)
-        b = chunk[i].cut
+        chunk[b].begins = 1
+    if a < b and some & (INNER | ICON | QUOTE):
+        _mark_core(chunk, a, b)
 
 
-@njit(cache=True, nogil=True)
-def _count_symbols(chunk: Records, size: int, row: np.void) -> None:
+@njit(cache=True, nogil=True, _nrt=False)
+def _count_symbols(chunk: Records, size: int, row: Record) -> None:
     periods = 0
     for i in range(size):
         code = chunk[i].code
@@ -312,17 +357,7 @@ def _count_symbols(chunk: Records, size: int, row: np.void) -> None:
             periods = 0
 
 
-@njit(cache=True, nogil=True)
-def _cut(chunk: Records, a: int, b: int, row: np.void, state: np.void, tokens: Records) -> None:
-    value, seen, every = SEED, 0, -1
-    for i in range(a, b):
-        value = _mixed(value, chunk[i].code)
-        seen |= chunk[i].flags
-        every &= chunk[i].flags
-    _add(value, seen, every, b - a, row, state, tokens)
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _periods(chunk: Records, a: int, b: int) -> int:
     """How many full stops stand here."""
     i = a
@@ -331,7 +366,7 @@ def _periods(chunk: Records, a: int, b: int) -> int:
     return i - a
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _front(chunk: Records, a: int, b: int) -> int:
     """How many signs of [a, b) are a mark at its beginning."""
     if chunk[a].code == PERIOD:
@@ -342,7 +377,7 @@ def _front(chunk: Records, a: int, b: int) -> int:
     return 1 if chunk[a].flags & OPENS else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _back(chunk: Records, a: int, b: int) -> int:
     """How many signs of [a, b) are a mark at its end."""
     last = b - 1
@@ -357,7 +392,7 @@ def _back(chunk: Records, a: int, b: int) -> int:
     return 2 if is_possessive else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _ends_sentence(chunk: Records, a: int, period: int) -> bool:
     """Whether a full stop is no part of an abbreviation: J. Smith, U.S., i.e."""
     before = chunk[period - 1].flags
@@ -370,7 +405,7 @@ def _ends_sentence(chunk: Records, a: int, period: int) -> bool:
     return before & LOWER != 0 and chunk[period - 2].code != PERIOD
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _contraction(chunk: Records, a: int, b: int) -> int:
     """Where 's, 'd, 'm, 'll, 're, 've or n't begins that ends [a, b); b if none does."""
     last = chunk[b - 1].code | 32
@@ -385,26 +420,24 @@ def _contraction(chunk: Records, a: int, b: int) -> int:
     return b
 
 
-@njit(cache=True, nogil=True)
-def _split_core(chunk: Records, a: int, b: int, row: np.void, state: np.void, tokens: Records) -> None:
-    """Cut what marks enclose: a contraction from its word, and at what stands between letters."""
+@njit(cache=True, nogil=True, _nrt=False)
+def _mark_core(chunk: Records, a: int, b: int) -> None:
+    """Mark a contraction behind its word, and what stands between letters."""
     end = _contraction(chunk, a, b)
-    i = end if _is_address(chunk, a, end) else a + 1
+    chunk[end].begins = 1
+    i = a + 1
+    while i < end and not chunk[i].flags & (INNER | ICON):
+        i += 1
+    if i < end and _is_address(chunk, a, end):
+        return
     while i < end:
         size = _inner(chunk, i, end) if chunk[i].flags & (INNER | ICON) else 0
         if size:
-            if a < i:
-                _cut(chunk, a, i, row, state, tokens)
-            _cut(chunk, i, i + size, row, state, tokens)
-            a = i + size
+            chunk[i].begins = chunk[i + size].begins = 1
         i += max(size, 1)
-    if a < end:
-        _cut(chunk, a, end, row, state, tokens)
-    if end < b:
-        _cut(chunk, end, b, row, state, tokens)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _inner(chunk: Records, i: int, b: int) -> int:
     """How many signs from i on stand for themselves, between what is before and after them."""
     if chunk[i].flags & ICON:
@@ -424,7 +457,7 @@ def _inner(chunk: Records, i: int, b: int) -> int:
     return _joint(chunk, i, b)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _joint(chunk: Records, i: int, b: int) -> int:
     """How many hyphens, or whether a dash, a slash, a colon or a sign of comparison, join two words here."""
     code, before, after = chunk[i].code, chunk[i - 1].flags, chunk[i + 1].flags
@@ -436,7 +469,7 @@ def _joint(chunk: Records, i: int, b: int) -> int:
     return size if before & (LETTER | DIGIT) and i + size < b and chunk[i + size].flags & LETTER else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _is_address(chunk: Records, a: int, b: int) -> bool:
     """Whether this is a URL, or a domain or e-mail address that ends in a name of small letters, or in a path."""
     i = a
@@ -451,7 +484,7 @@ def _is_address(chunk: Records, a: int, b: int) -> bool:
     return _is_domain(chunk, i, b)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _is_domain(chunk: Records, i: int, b: int) -> bool:
     label, labels = i, 0
     while i < b and (chunk[i].flags & (LETTER | DIGIT) or chunk[i].code in (HYPHEN, UNDERSCORE)):
@@ -469,8 +502,8 @@ def _is_domain(chunk: Records, i: int, b: int) -> bool:
 # Lines and paragraphs
 
 
-@njit(cache=True, nogil=True)
-def _close_line(data: Bytes, table: Flags, row: np.void, state: np.void, lines: Records, paragraphs: Records) -> None:
+@njit(cache=True, nogil=True, _nrt=False)
+def _close_line(data: Bytes, table: Flags, row: Record, state: Record, lines: Records, paragraphs: Records) -> None:
     if state.words == 0:
         _close_paragraph(row, state, paragraphs)
     else:
@@ -487,8 +520,8 @@ def _close_line(data: Bytes, table: Flags, row: np.void, state: np.void, lines: 
     _begin_line(state)
 
 
-@njit(cache=True, nogil=True)
-def _close_paragraph(row: np.void, state: np.void, paragraphs: Records) -> None:
+@njit(cache=True, nogil=True, _nrt=False)
+def _close_paragraph(row: Record, state: Record, paragraphs: Records) -> None:
     if state.size:
         paragraphs[row.paragraphs].hash = _finished(state.paragraph)
         paragraphs[row.paragraphs].characters = state.size - 1
@@ -496,7 +529,7 @@ def _close_paragraph(row: np.void, state: np.void, paragraphs: Records) -> None:
         state.paragraph, state.size = SEED, 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _ends_in_ellipsis(data: Bytes, start: int, stop: int) -> bool:
     if stop - start < 3:
         return False
@@ -504,8 +537,8 @@ def _ends_in_ellipsis(data: Bytes, start: int, stop: int) -> bool:
     return (a == PERIOD and b == PERIOD and c == PERIOD) or (a == 0xE2 and b == 0x80 and c == 0xA6)  # … in UTF-8
 
 
-@njit(cache=True, nogil=True)
-def _close_c4_line(data: Bytes, table: Flags, row: np.void, state: np.void) -> None:
+@njit(cache=True, nogil=True, _nrt=False)
+def _close_c4_line(data: Bytes, table: Flags, row: Record, state: Record) -> None:
     """Count the sentences of a line that C4 keeps: one that ends as sentences do and speaks of no script or policy."""
     stop = _before_citations(data, state.start, state.stop)
     if stop == state.start or data[stop - 1] not in C4_ENDS or _ends_in_ellipsis(data, state.start, stop):
@@ -519,7 +552,7 @@ def _close_c4_line(data: Bytes, table: Flags, row: np.void, state: np.void) -> N
         row.c4_sentences += state.sentences + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _before_citations(data: Bytes, start: int, stop: int) -> int:
     """Where a line ends without [1] and the like, and the blanks before them."""
     while stop > start and data[stop - 1] == CLOSE:
@@ -534,7 +567,7 @@ def _before_citations(data: Bytes, start: int, stop: int) -> int:
     return stop
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _phrases(data: Bytes, start: int, stop: int, table: Flags) -> int:
     """Which kinds of phrases stand here, in small letters or capitals."""
     found = 0
@@ -548,7 +581,7 @@ def _phrases(data: Bytes, start: int, stop: int, table: Flags) -> int:
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _is_phrase(data: Bytes, begin: int, phrase: int, size: int) -> bool:
     for i in range(size):
         byte = data[begin + i]
@@ -561,148 +594,147 @@ def _is_phrase(data: Bytes, begin: int, phrase: int, size: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _room(keys: int) -> Table:
+    """A table for so many keys."""
+    return Table(
+        np.empty(_slots(keys), np.int32),
+        np.empty(keys + 1, np.uint64),
+        np.empty(keys + 1, np.int32),
+        np.empty((2, keys + 1), np.int32),
+        np.empty(keys + 1, np.int32),
+        np.empty(keys + 1, np.int32),
+    )
+
+
+@njit(cache=True, nogil=True, _nrt=False)
 def _slots(keys: int) -> int:
-    """How many slots a table for so many keys has: a power of two, at least twice as many."""
+    """How many slots so many keys need: a power of two, at least twice as many."""
     slots = 64
     while slots < 2 * keys:
         slots *= 2
     return slots
 
 
-@njit(cache=True, nogil=True)
-def _emptied(slots: Records, keys: int) -> int:
-    """Empty the slots that so many keys need; gives the last of them."""
-    used = _slots(keys)
-    for i in range(used):
-        slots[i].key = np.uint64(0)
-    return used - 1
-
-
-@njit(cache=True, nogil=True)
-def _slot(slots: Records, key: np.uint64, last: int) -> int:
-    """Where a key stands, or the empty slot where it would."""
-    mixed = key * STEP
-    slot = np.int64(mixed >> np.uint64(32)) & last
-    while slots[slot].key != key and slots[slot].key != np.uint64(0):
+@njit(cache=True, nogil=True, _nrt=False)
+def _slot(table: Table, key: np.uint64, last: int) -> int:
+    """Where the number of a key stands, or the empty slot where it would."""
+    slot = np.int64((key * STEP) >> np.uint64(32)) & last
+    while table.slots[slot] and table.keys[table.slots[slot]] != key:
         slot = (slot + 1) & last
     return slot
 
 
-@njit(cache=True, nogil=True)
-def _repeats(row: np.void, lines: Records, paragraphs: Records, slots: Records) -> None:
-    row.repeated_lines, row.repeated_line_characters = _repeated(lines, row.lines, slots)
-    row.repeated_paragraphs, row.repeated_paragraph_characters = _repeated(paragraphs, row.paragraphs, slots)
-
-
-@njit(cache=True, nogil=True)
-def _repeated(pieces: Records, n: int, slots: Records) -> tuple[int, int]:
+@njit(cache=True, nogil=True, _nrt=False)
+def _repeated(pieces: Records, n: int, table: Table) -> tuple[int, int]:
     """How many of these have stood before, and their characters."""
-    last = _emptied(slots, n)
-    times, characters = 0, 0
+    last = _slots(n) - 1
+    table.slots[: last + 1] = 0
+    number, characters = 0, 0
     for i in range(n):
-        key = pieces[i].hash
-        slot = _slot(slots, key, last)
-        if slots[slot].key == key:
-            times += 1
+        slot = _slot(table, pieces[i].hash, last)
+        if table.slots[slot]:
             characters += pieces[i].characters
-        slots[slot].key = key
-    return times, characters
+        else:
+            number += 1
+            table.slots[slot], table.keys[number] = number, pieces[i].hash
+    return n - number, characters
 
 
-@njit(cache=True, nogil=True)
-def _grams(
-    row: np.void, tokens: Records, slots: Records, grams: Records, times: NDArray[np.int64], stop_words: Hashes
-) -> None:
-    """The n-grams that occur more than once, from tokens to 10-grams, each from the ones a token shorter.
+@njit(cache=True, nogil=True, _nrt=False)
+def _repeats(row: Record, lines: Records, paragraphs: Records, table: Table) -> None:
+    row.repeated_lines, row.repeated_line_characters = _repeated(lines, row.lines, table)
+    row.repeated_paragraphs, row.repeated_paragraph_characters = _repeated(paragraphs, row.paragraphs, table)
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _grams(row: Record, tokens: Records, table: Table, stop_words: Hashes) -> None:
+    """The n-grams that occur more than once, from tokens to 10-grams, each length from the one before.
 
     An n-gram occurs more than once only if the two (n-1)-grams in it do. So each length looks only at those left, and
     the numbers of the two stand for an n-gram exactly.
     """
-    _number_tokens(tokens, row.tokens, slots, grams, times)
-    row.stop_words = _among(stop_words, slots, _slots(row.tokens) - 1)
-    left = _keep_repeated(grams, row.tokens, times)[0]
+    _number_tokens(tokens, row.tokens, table)
+    row.stop_words = _among(stop_words, table, _slots(row.tokens) - 1)
+    left, numbers = row.tokens, row.tokens
     for n in range(2, REPEATED[-1] + 1):
-        left = _number_pairs(slots, grams, left, times)
-        left, most, where = _keep_repeated(grams, left, times)
+        left, numbers = _number_pairs(table, left, table.times[n & 1 ^ 1], table.times[n & 1])
         if n <= TOP[-1]:
-            size = tokens[where + n].end - tokens[where].end + n - 1 if n <= row.tokens else 0
-            row.top_grams[n - TOP[0]] = most * size
+            row.top_grams[n - TOP[0]] = _top(table, numbers, table.times[n & 1], tokens, n) if n <= row.tokens else 0
         elif left:
-            row.repeated_grams[n - REPEATED[0]] = _repeated_characters(grams, left, n, times, tokens)
+            row.repeated_grams[n - REPEATED[0]] = _repeated_characters(table, left, n, table.times[n & 1], tokens)
 
 
-@njit(cache=True, nogil=True)
-def _number_tokens(tokens: Records, n: int, slots: Records, grams: Records, times: NDArray[np.int64]) -> None:
-    last, number = _emptied(slots, n), 0
+@njit(cache=True, nogil=True, _nrt=False)
+def _number_tokens(tokens: Records, n: int, table: Table) -> None:
+    last, number, times = _slots(n) - 1, 0, table.times[1]
+    table.slots[: last + 1] = 0
     for i in range(n):
-        number = _number(slots, tokens[i + 1].hash, last, grams, i, i, times, number)
+        number = _number(table, tokens[i + 1].hash, last, i, i, number, times)
 
 
-@njit(cache=True, nogil=True)
-def _number_pairs(slots: Records, grams: Records, n: int, times: NDArray[np.int64]) -> int:
-    """Number the pairs of n-grams that begin at neighbouring tokens; they take the place of these."""
-    last, number, left = _emptied(slots, n), 0, 0
+@njit(cache=True, nogil=True, _nrt=False)
+def _number_pairs(table: Table, n: int, had: Integers, times: Integers) -> tuple[int, int]:
+    """Number the pairs of neighbours that occur more than once; they take the place of these n-grams."""
+    last, number, left = _slots(n) - 1, 0, 0
+    table.slots[: last + 1] = 0
+    occurs_again = n > 0 and had[table.grams[0]] != 1
     for i in range(n - 1):
-        where = grams[i].where
-        if grams[i + 1].where == where + 1:
-            key = np.uint64(grams[i].number) << np.uint64(32) | np.uint64(grams[i + 1].number)
-            number = _number(slots, key, last, grams, left, where, times, number)
+        first, second, where = table.grams[i], table.grams[i + 1], table.where[i]
+        did, occurs_again = occurs_again, had[second] != 1
+        if did and occurs_again and table.where[i + 1] == where + 1:
+            key = np.uint64(first) << np.uint64(32) | np.uint64(second)
+            number = _number(table, key, last, left, where, number, times)
             left += 1
-    return left
+    return left, number
 
 
-@njit(cache=True, nogil=True)
-def _number(
-    slots: Records, key: np.uint64, last: int, grams: Records, i: int, where: int, times: NDArray[np.int64], number: int
-) -> int:
+@njit(cache=True, nogil=True, _nrt=False)
+def _number(table: Table, key: np.uint64, last: int, i: int, where: int, number: int, times: Integers) -> int:
     """Write down the number of a key as the i-th n-gram, and count it; gives the last number given so far."""
-    slot = _slot(slots, key, last)
-    if slots[slot].key != key:
+    slot = _slot(table, key, last)
+    given = table.slots[slot]
+    if not given:
         number += 1
-        slots[slot].key, slots[slot].number = key, number
-        times[number] = 0
-    given = slots[slot].number
+        given = number
+        table.slots[slot], table.keys[given], table.first[given], times[given] = given, key, where, 0
     times[given] += 1
-    grams[i].where, grams[i].number = where, given
+    table.where[i], table.grams[i] = where, given
     return number
 
 
-@njit(cache=True, nogil=True)
-def _keep_repeated(grams: Records, n: int, times: NDArray[np.int64]) -> tuple[int, int, int]:
-    """Leave those that occur more than once; also how often the commonest does, and where it first begins."""
-    left, most, where = 0, 1, 0
-    for i in range(n):
-        count = times[grams[i].number]
-        if count > 1:
-            grams[left].where, grams[left].number = grams[i].where, grams[i].number
-            left += 1
-            if count > most:
-                most, where = count, grams[i].where
-    return left, most, where
+@njit(cache=True, nogil=True, _nrt=False)
+def _top(table: Table, numbers: int, times: Integers, tokens: Records, n: int) -> int:
+    """Characters that the commonest n-gram covers, with blanks between its tokens; of several the first."""
+    most, where = 1, 0
+    for number in range(1, numbers + 1):
+        if times[number] > most:
+            most, where = times[number], table.first[number]
+    return most * (tokens[where + n].end - tokens[where].end + n - 1)
 
 
-@njit(cache=True, nogil=True)
-def _repeated_characters(grams: Records, n: int, size: int, times: NDArray[np.int64], tokens: Records) -> int:
+@njit(cache=True, nogil=True, _nrt=False)
+def _repeated_characters(table: Table, left: int, n: int, times: Integers, tokens: Records) -> int:
     """Characters in n-grams that have stood before; none counts twice, and one begins only behind another's end."""
     characters, after = 0, 0
-    for i in range(n):
-        begin, number = grams[i].where, grams[i].number
-        if begin < after:
+    for i in range(left):
+        begin, number = table.where[i], table.grams[i]
+        if begin < after or times[number] == 1:
             continue
-        if times[number] == 0:
-            after = begin + size
+        if times[number] < 0:
+            after = begin + n
             characters += tokens[after].end - tokens[begin].end
-        times[number] = 0  # it has stood now
+        else:
+            times[number] = -times[number]  # it has stood now
     return characters
 
 
-@njit(cache=True, nogil=True)
-def _among(words: Hashes, slots: Records, last: int) -> int:
+@njit(cache=True, nogil=True, _nrt=False)
+def _among(words: Hashes, table: Table, last: int) -> int:
     """How many of these words, each in any of its forms, are among the tokens just numbered."""
     found = 0
     for word in words:
         for form in word:
-            if slots[_slot(slots, form, last)].key == form:
+            if table.slots[_slot(table, form, last)]:
                 found += 1
                 break
     return found

@@ -22,6 +22,7 @@ STOP = 2048  # ends a sentence
 ANCHOR = 4096  # phrases are looked for around it
 BULLET = 8192
 INNER = 16384  # may cut a chunk between letters or digits
+COUNTED = 32768  # # and what ellipses are made of
 
 LETTER = UPPER | LOWER
 KNOWN = 0x40000  # from here on there are no letters, marks or spaces
@@ -71,4 +72,5 @@ def _flags(sign: str) -> int:
         | ANCHOR * (sign in ANCHORS)
         | BULLET * (sign in BULLETS)
         | INNER * (sign in INNERS)
+        | COUNTED * (sign in "#.…")
     )

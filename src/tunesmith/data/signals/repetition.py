@@ -16,13 +16,13 @@ MEASURES = (
 
 
 def repetition(counts: Counts) -> dict[str, NDArray[np.float64]]:
-    """Share of lines, paragraphs and their characters, and of the characters in n-grams of tokens, that repeat others.
+    r"""Share of lines, paragraphs and their characters, and of the characters in n-grams of tokens, that repeat others.
 
     A line or paragraph counts where an equal one has stood before in the text. `top_N_gram` is what the commonest
     n-gram covers, `repeated_N_grams` what is in n-grams that have stood before, each character once.
 
     >>> import pyarrow as pa; from tunesmith.data.kernels.quality import counts
-    >>> repetition(counts(pa.array(["one\\ntwo\\none\\none"])))["lines"].tolist()
+    >>> repetition(counts(pa.array(["one\ntwo\none\none"])))["lines"].tolist()
     [0.5]
     >>> repetition(counts(pa.array(["so it is, so it was"])))["top_2_gram"].round(2).tolist()
     [0.53]

@@ -14,16 +14,28 @@ from tunesmith.data.kernels.windows import bytes_of
 
 VERSION = 1
 
-MODEL = files("tunesmith.data.signals").joinpath("toxicity.npz")
+MODEL = files("tunesmith.data.signals").joinpath("toxicity.npz")  # made by bench/train_toxicity.py
 WORDS = 20  # of a window; about a sentence
-PART = 0.1  # of a text's windows: the most toxic tenth speaks for it
+PART = 0.1  # of a text's windows: the most toxic tenth speaks for a long text
 
 
 def toxicity(texts: pa.StringArray) -> NDArray[np.float64]:
-    """Probability that people would call a text hateful or offensive, from 0 to 1."""
+    """Probability that people would call an English text hateful or offensive, from 0 to 1.
+
+    A linear model over words and letter n-grams reads windows of twenty words; the score is the mean over the most
+    toxic tenth of them, and of one window at least. It knows swearing, slurs and threats; hate in polite words it often
+    misses. docs/toxicity.md is its card: what it was trained on, how good it is, and where it errs.
+
+    >>> toxicity(pa.array(["You are a fucking idiot."])).round(1).tolist()
+    [1.0]
+    >>> toxicity(pa.array(["I am a gay man from Leeds.", "Kill the child process with SIGKILL."])).round(1).tolist()
+    [0.0, 0.1]
+    >>> toxicity(pa.array(["", None, "..."])).tolist()
+    [nan, nan, nan]
+    """
     data, offsets = bytes_of(texts)
-    weights, scale, bias = _model()
-    return scores(data, offsets, weights, scale, bias, WORDS, PART)
+    measured: NDArray[np.float64] = scores(data, offsets, *_model(), WORDS, PART)
+    return measured
 
 
 @cache

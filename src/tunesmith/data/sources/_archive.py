@@ -50,8 +50,10 @@ def entries(file: File, wanted: Wanted) -> Iterator[Entry]:
     """Every record of the file in order, with the block of those wanted, and every stretch of it that is no record."""
     source, cut = raw_stream(file)
     with source:
-        is_packed = source.read(len(MAGIC)) == MAGIC
+        head = source.read(BLOCK)
         source.seek(0)
+        # by its first bytes, since names lie; by its name where those are damaged
+        is_packed = head.startswith(MAGIC) or (bool(head) and file.path.endswith(".gz") and not is_start(head))
         yield from _packed(source, wanted) if is_packed else _Reader(source, wanted).entries()
         end = source.seek(0, io.SEEK_END)
         if cut or not end:
@@ -141,9 +143,15 @@ class _Reader:
             return self.error  # also of a last record: what it stands in has a wrong checksum
         if read < length:
             return f"the record has {length:,} bytes, but the file ends after {read:,}"
-        if self.first and not is_start(self.first) and not b"WARC/".startswith(self.first):
+        if not self._begins_well():
             return f"no record ends after the {length:,} bytes that this one says it has"
         return ""
+
+    def _begins_well(self) -> bool:
+        """Whether the line that has been read may stand behind a whole record, be it damaged itself."""
+        if is_start(self.first) or b"WARC/".startswith(self.first):
+            return True
+        return self.segment is not None and self.segment.begins_member(self.start)
 
     def _warc_head(self) -> dict[str, str] | None:
         """The header lines up to the blank one; None if it does not come."""
@@ -160,7 +168,9 @@ class _Reader:
             if line[:1] in b" \t" and name:  # a value may go on in the next line
                 head[name] += f" {text}"
                 continue
-            name, _, value = text.partition(":")
+            name, colon, value = text.partition(":")
+            if not colon:
+                return None
             name = name.strip().lower()
             head[name] = value.strip()
         return None

@@ -48,6 +48,10 @@ class Segment(io.RawIOBase):
         """Where in the file the member begins that holds this place of the content."""
         return self.offsets[bisect_right(self.begins, position) - 1]
 
+    def begins_member(self, position: int) -> bool:
+        """Whether a member begins exactly at this place of the content."""
+        return self.begins[bisect_right(self.begins, position) - 1] == position
+
     def readable(self) -> bool:
         """Always."""
         return True

@@ -15,9 +15,10 @@ import trafilatura
 from lxml.html import HtmlElement
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
-from resiliparse.parse.html import DocumentNode, HTMLTree
+from resiliparse.parse.html import DocumentNode, ElementNode, HTMLTree
 
 from tunesmith.core.record import Record
+from tunesmith.data.sources._licences import spdx
 
 Mode = Literal["quality", "fast"]
 Empty = Literal["quarantine", "keep"]
@@ -38,9 +39,6 @@ DATES = (
 )  # fmt: skip
 AUTHORS = ("author", "article:author", "dc.creator", "dcterms.creator", "citation_author")
 LICENSES = ("dcterms.license", "dc.rights.uri", "dcterms.rights", "dc.rights", "copyright", "license")
-CREATIVE_COMMONS = re.compile(
-    r"creativecommons\.org/(?:licenses/(by(?:-nc)?(?:-nd|-sa)?)/(\d\.\d)|publicdomain/(zero|mark)/(\d\.\d))", re.I
-)
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def most_depth(html: str) -> int:
     >>> most_depth("<p>one <b>two</b></p>"), most_depth("<div>" * 5000)
     (2, 5000)
     """
-    signs = np.frombuffer(html.encode("ascii", "replace"), dtype=np.uint8)
+    signs = np.frombuffer(html.encode("utf-8", "replace"), dtype=np.uint8)
     places = np.flatnonzero(signs[:-1] == ord("<")) + 1
     after = signs[places]
     steps = np.where(after == ord("/"), -1, ((after | 32) >= ord("a")) & ((after | 32) <= ord("z")))
@@ -193,17 +191,22 @@ def facts_of(tree: HTMLTree) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
+def _all(document: DocumentNode, selector: str) -> list[ElementNode]:
+    """The elements of a page that a CSS selector names. As a slice: its iterator takes time by the square."""
+    return list(document.query_selector_all(selector)[:])
+
+
 def _said(document: DocumentNode) -> dict[str, str]:
     """Name and content of the page's meta elements and, where those are silent, of its JSON-LD; first of each."""
     said: dict[str, str] = {}
-    for element in document.query_selector_all("meta"):
+    for element in _all(document, "meta"):
         name = next(
             (value for key in ("property", "name", "itemprop", "http-equiv") if (value := element.getattr(key))), ""
         )
         content = " ".join((element.getattr("content") or "").split())
         if name and content:
             said.setdefault(name.lower(), content)
-    for script in document.query_selector_all('script[type="application/ld+json"]'):
+    for script in _all(document, 'script[type="application/ld+json"]'):
         for thing in _things(script.text or ""):
             for name, key in (("datepublished", "datePublished"), ("author", "author"), ("license", "license")):
                 if value := _plain(thing.get(key)):
@@ -237,27 +240,12 @@ def _plain(value: object) -> str | None:
 
 def _license(document: DocumentNode, said: Mapping[str, str]) -> dict[str, str]:
     """The licence that a page declares for itself. Where it links to several, none is known to be that of the text."""
-    links = document.query_selector_all('a[rel~="license"], link[rel~="license"]')
+    links = _all(document, 'a[rel~="license"], link[rel~="license"]')
     urls = [link.getattr("href") or "" for link in links]
     urls += [said[name] for name in LICENSES if name in said]
-    ids = list(dict.fromkeys(spdx for url in urls if (spdx := spdx_of(url))))
-    declared = next((url for url in urls if spdx_of(url)), next((url for url in urls if "://" in url), ""))
-    return {"license": ids[0] if len(ids) == 1 else "", "license_url": declared}
-
-
-def spdx_of(url: str) -> str | None:
-    """The SPDX identifier of a Creative Commons licence by its address; ported ones as the unported version.
-
-    >>> spdx_of("http://creativecommons.org/licenses/by-sa/3.0/de/"), spdx_of("https://example.com/terms")
-    ('CC-BY-SA-3.0', None)
-    """
-    found = CREATIVE_COMMONS.search(url)
-    if not found:
-        return None
-    terms, version, domain, domain_version = found.groups()
-    if terms:
-        return f"CC-{terms.upper()}-{version}"
-    return f"CC0-{domain_version}" if domain.lower() == "zero" else f"CC-PDM-{domain_version}"
+    known = {url: name for url in urls if (name := spdx(url))}
+    declared = next(iter(known), next((url for url in urls if "://" in url), ""))
+    return {"license": next(iter(known.values())) if len(set(known.values())) == 1 else "", "license_url": declared}
 
 
 def iso_date(text: str | None) -> str | None:

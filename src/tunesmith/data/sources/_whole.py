@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 from zipfile import BadZipFile, ZipFile
 
 from tunesmith.core.record import Record
-from tunesmith.data.files import READ_ERRORS, File, open_bytes
+from tunesmith.data.files import EMPTY, READ_ERRORS, File, damaged, open_bytes
 
 HEAD = 1000  # bytes of a file that quarantine shows; its uri names the rest
 COPIED = 1 << 20
@@ -20,11 +20,14 @@ ARCHIVE_ERRORS = (BadZipFile, KeyError, NotImplementedError, RuntimeError, Value
 
 
 def content(file: File) -> bytes:
-    """All bytes of a file; raises ValueError if there are none, one of READ_ERRORS if it is cut or cannot be read."""
-    with open_bytes(file) as stream:
-        found = stream.read()
+    """All bytes of a file; raises ValueError if there are none, or the file is cut or damaged."""
+    try:
+        with open_bytes(file) as stream:
+            found = stream.read()
+    except READ_ERRORS as error:
+        raise ValueError(damaged(error)) from None
     if not found:
-        raise ValueError("the file is empty")
+        raise ValueError(EMPTY)
     return found
 
 

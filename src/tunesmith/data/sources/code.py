@@ -81,7 +81,7 @@ class Catalogue(TypedDict):
 
 
 def code(*, folder: LocalPath, languages: Sequence[str] = ()) -> list[Piece]:
-    """Plan to read the source files of a folder, a git repository, a folder of repositories or a zip, one row a file.
+    """One document for each source file of a folder, a git repository, a folder of repositories or a zip archive.
 
     The language comes from the name, the first line or, where languages share an ending, the content; `languages` names
     those to read (without it all programming languages; data and prose such as JSON or Markdown only when named). Of a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from zipfile import ZipFile
 
 from docx import Document
 from docx.document import Document as Opened
@@ -15,7 +16,13 @@ from tunesmith.data.files import File
 from tunesmith.data.sources._whole import ARCHIVE_ERRORS, HEAD, archive, content, part, quarantined, said
 
 VERSION = 1
-ERRORS = (OpcError, etree.XMLSyntaxError, *ARCHIVE_ERRORS)
+SUFFIXES = (".docx",)
+UNCHECKED = (
+    AttributeError,
+    IndexError,
+    TypeError,
+)  # python-docx runs into these where parts are not what they should be
+ERRORS = (OpcError, etree.XMLSyntaxError, *UNCHECKED, *ARCHIVE_ERRORS)
 OLD_OR_LOCKED = bytes.fromhex("d0cf11e0a1b11ae1")  # what files of Word before 2007 and encrypted ones begin with
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
@@ -49,10 +56,20 @@ def docx(file: File) -> Iterator[Record]:
     if not text:
         yield quarantined(file, "the document has no text", packed[:HEAD])
         return
-    about = document.core_properties
-    facts = {"title": about.title, "author": about.author, "language": about.language}
-    date = {"date": about.created.isoformat()} if about.created else {}
-    yield {"text": text, "uri": file.uri, **date, "meta": {name: value for name, value in facts.items() if value}}
+    yield {"text": text, "uri": file.uri, **_facts(document, opened)}
+
+
+def _facts(document: Opened, opened: ZipFile) -> dict[str, object]:
+    """What the file says about itself; nothing where that part is missing (python-docx makes one up) or damaged."""
+    if "docProps/core.xml" not in opened.namelist():
+        return {"meta": {}}
+    try:
+        about = document.core_properties
+        facts = {"title": about.title, "author": about.author, "language": about.language}
+        date = {"date": about.created.isoformat()} if about.created else {}
+    except ERRORS:
+        return {"meta": {}}
+    return {**date, "meta": {name: value for name, value in facts.items() if value}}
 
 
 def _problem(packed: bytes, error: Exception) -> str:

@@ -19,12 +19,15 @@ from tunesmith.data.sources._markup import parse_html, text_of
 from tunesmith.data.sources._whole import ARCHIVE_ERRORS, HEAD, archive, content, part, quarantined, said
 
 VERSION = 1
+SUFFIXES = (".epub",)
 ERRORS = (LookupError, etree.XMLSyntaxError, *ARCHIVE_ERRORS)  # LookupError: an encoding that nobody knows
 CONTAINER = "META-INF/container.xml"
 ENCRYPTION = "META-INF/encryption.xml"
 PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 LISTS = ("toc", "landmarks", "page-list", "index")  # parts of a page that only point elsewhere
 _ENCODING = re.compile(rb"^\s*<\?xml[^>]*?encoding=[\"']([\w.-]+)")
+# what stands before a page's first element; entities that it declares are left as they are written
+_PROLOGUE = re.compile(r"\A\s*(?:<\?xml[^>]*\?>)?\s*(?:<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)?", re.DOTALL)
 _ENTITY = re.compile(r"&(\w+);")
 _TYPE = "{http://www.idpf.org/2007/ops}type"
 
@@ -121,11 +124,11 @@ def _text(page: bytes) -> str:
 
 def _tree(written: str) -> etree._Element | None:
     """The tree of a page: as XML, so that <title/> is empty, or where it is not well-formed as browsers read HTML."""
-    named = _ENTITY.sub(_sign, written)
+    named = _ENTITY.sub(_sign, _PROLOGUE.sub("", written))
     try:
-        return _xml(re.sub(r"^\s*<\?xml[^>]*\?>", "", named).encode())
+        return _xml(named.encode())
     except etree.XMLSyntaxError:
-        return parse_html(written)
+        return parse_html(named)
 
 
 def _sign(match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tunesmith.core.record import Record
 from tunesmith.data.files import READ_ERRORS, File, damaged, open_bytes
 from tunesmith.data.sources._pages import BIGGEST, Empty, Mode, page
+from tunesmith.data.sources._whole import quarantined
 
 VERSION = 1
 SUFFIXES = (".html", ".htm", ".xhtml")
@@ -18,7 +19,7 @@ def html(file: File, *, mode: Mode = "quality", empty: Empty = "quarantine") -> 
 
     `mode: quality` is trafilatura's text (what most of three of its ways agree on), `mode: fast` that of resiliparse.
     `meta` has what the page says about itself: title, language, author, canonical, license_url. Its date is that of the
-    record, and so is a Creative Commons licence that it declares (rel=license, a meta element or JSON-LD). A page that
+    record, and so is a known licence that it declares (rel=license, a meta element or JSON-LD). A page that
     cannot be parsed, is empty or larger than 20 MB is quarantined with its first 64 KB, and so is one with no main
     text, unless `empty: keep` makes it a document without text, for a bound to judge.
     """
@@ -31,6 +32,6 @@ def html(file: File, *, mode: Mode = "quality", empty: Empty = "quarantine") -> 
     except READ_ERRORS as error:
         found = {"error": damaged(error)}
     if "error" in found:
-        yield {"quarantine": {"uri": file.uri, "offset": 0, "error": found["error"], "raw": raw[:RAW_BYTES]}}
+        yield quarantined(file, str(found["error"]), raw[:RAW_BYTES], offset=0)
     else:
         yield {**found, "uri": file.uri}

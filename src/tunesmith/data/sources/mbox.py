@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
@@ -18,10 +18,11 @@ from tunesmith.data.sources._markup import html_text
 from tunesmith.data.sources._whole import HEAD, quarantined, seekable
 
 VERSION = 1
+SUFFIXES = (".mbox", ".mbx")
 # Browsers and mail programs read these names as windows-1252 (WHATWG Encoding Standard), and so do we after UTF-8.
 LATIN = frozenset({"", "ansi_x3.4-1968", "ascii", "iso-8859-1", "latin-1", "latin1", "unknown-8bit", "us-ascii"})
 
-_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|>From ")
+_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
 _STUFFED = re.compile(rb"(?m)^>(>*From )")
 _ID = re.compile(r"<([^<>\s]+)>")
 _REPLY = re.compile(r"^(?:\s*(?:re|aw|antw|sv|vs|fwd?|wg)(?:\[\d+\])?\s*:)+\s*", re.IGNORECASE)
@@ -230,7 +231,8 @@ def _decoded(part: Message) -> str:
             return raw.decode(name)
         except (LookupError, ValueError):  # an encoding that nobody knows, or bytes that are not in it
             continue
-    raise Undecodable(f"the text is said to be {named or 'ASCII'}, and is neither {names[0]} nor {names[1]}")
+    tried = " nor ".join(dict.fromkeys(names))
+    raise Undecodable(f"the text is said to be {named or 'us-ascii'}, and is not {tried}")
 
 
 def own_words(text: str) -> str:
@@ -265,9 +267,11 @@ def _header(message: Message, name: str) -> str:
     """A header as text on one line; what is not ASCII and not encoded either is read as UTF-8."""
     given = next((value for own, value in message.raw_items() if own.lower() == name.lower()), "")
     written = str(given).encode("ascii", "surrogateescape").decode("utf-8", "replace")
+    if "=?" not in written:
+        return " ".join(written.split())
     try:
         return " ".join(str(make_header(decode_header(written))).split())
-    except (HeaderParseError, LookupError, ValueError):
+    except (LookupError, MessageError, ValueError):
         return " ".join(written.split())
 
 

@@ -11,17 +11,18 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw as flags
 
 from tunesmith.core.record import Record
-from tunesmith.data.files import READ_ERRORS, File
+from tunesmith.data.files import File
 from tunesmith.data.sources._whole import HEAD, content, quarantined
 
 VERSION = 1
+SUFFIXES = (".pdf",)
 REMEDIES = {
     flags.FPDF_ERR_PASSWORD: "encrypted with a password: save a copy without it, for example with `qpdf --decrypt`",
     flags.FPDF_ERR_SECURITY: "encrypted in a way that cannot be opened: save a copy without it",
 }
 DAMAGED = "damaged, or no PDF: open it and save it anew, or fetch it again"
 NO_TEXT = "no text layer, only images: run text recognition over it first, for example with `ocrmypdf`"
-EMPTY = "no text at all, and no images to recognise any in"
+BLANK = "no text at all, and no images to recognise any in"
 # A hyphen that ends a line, or the mark that PDFium leaves in place of the hyphen and the line's end.
 _BROKEN = re.compile(r"(\w*[^\W\d_])(?:[\ufffe\x02]|[-\u2010\u00ad][ \t]*\n)[ \t]*\n?[ \t]*(\w+)")
 _WITH_HYPHEN = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
@@ -34,13 +35,15 @@ def pdf(file: File, *, unit: Literal["file", "page"] = "file") -> Iterator[Recor
     Title, author, pages and date come along. Quarantined, with what to do: files that are encrypted or damaged or have
     no text layer (with `unit: page`, each such page); a page that is blank is no row. Lines stay as they are printed.
     """
+    written = b""
     try:
-        document = pdfium.PdfDocument(content(file))
-    except (ValueError, *READ_ERRORS) as error:
+        written = content(file)
+        document = pdfium.PdfDocument(written)
+    except ValueError as error:
         yield quarantined(file, error)
         return
     except pdfium.PdfiumError as error:
-        yield quarantined(file, REMEDIES.get(error.err_code or 0, DAMAGED), _head(file))
+        yield quarantined(file, REMEDIES.get(error.err_code or 0, DAMAGED), written[:HEAD])
         return
     try:
         yield from _documents(file, document, unit)
@@ -70,7 +73,7 @@ def _documents(file: File, document: pdfium.PdfDocument, unit: str) -> Iterator[
         scanned = {"pages_without_text": without_text} if without_text else {}
         yield {"text": whole, "uri": file.uri, **date, "meta": {**facts, **scanned}}
     elif unit == "file" or not len(document):
-        yield quarantined(file, NO_TEXT if without_text else EMPTY, _head(file))
+        yield quarantined(file, NO_TEXT if without_text else BLANK)
 
 
 def _page(document: pdfium.PdfDocument, number: int) -> tuple[str, bool]:
@@ -124,7 +127,3 @@ def _date(written: str) -> str | None:
         return datetime.fromisoformat(iso).isoformat()
     except ValueError:
         return None
-
-
-def _head(file: File) -> bytes:
-    return content(file)[:HEAD]

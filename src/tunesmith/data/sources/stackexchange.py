@@ -22,6 +22,7 @@ from tunesmith.data.sources._markup import html_text
 from tunesmith.data.sources._whole import quarantined, seekable
 
 VERSION = 1
+SUFFIXES = (".xml",)
 QUESTION, ANSWER = "1", b'PostTypeId="2"'
 # The licence of a contribution by its day, where the row does not name it (stackoverflow.com/help/licensing).
 LICENCES = (("2018-05-02", "CC-BY-SA-4.0"), ("2011-04-08", "CC-BY-SA-3.0"), ("", "CC-BY-SA-2.5"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import b32encode
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from fastwarc.warc import WarcRecord
 
@@ -12,6 +14,7 @@ from tunesmith.core.record import Record
 from tunesmith.data.files import File
 from tunesmith.data.sources._archive import RAW_BYTES, Entry, entries
 from tunesmith.data.sources._pages import Empty, Mode, decode, page
+from tunesmith.data.sources._whole import quarantined
 
 VERSION = 1
 SUFFIXES = (".warc", ".wet", ".arc")
@@ -28,6 +31,7 @@ def warc(
     mode: Mode = "quality",
     types: Sequence[Type] = ("response", "resource", "conversion"),
     empty: Empty = "quarantine",
+    check_digests: bool = False,
 ) -> Iterator[Record]:
     """The pages of a web archive: WARC, WET (text as it is there) or ARC, packed (.gz) or not.
 
@@ -35,15 +39,23 @@ def warc(
     `types` says which of them. Everything else is no document and no row: requests, metadata, warcinfo, revisits,
     other status codes, other media types. `mode` and `empty` are those of the source html. The date is that of the
     capture, the offset that of the record or, packed, of its gzip member; `meta` has the address (`url`), what the page
-    says about itself, its own date as `published`, and `truncated` where the crawler says that it cut the page.
+    says about itself, its own date as `published`, and `truncated` where the crawler says that it cut the page, or the
+    server that there was more of it.
 
     What is damaged is quarantined with its offset and first 64 KB: a file or gzip member that is cut or cannot be
     unpacked, a length that is wrong, a payload that cannot be decoded, a page over 20 MB. Reading goes on at the next
     line that begins a record, or at the next gzip member that does. Lost is only what stands behind the damage in the
-    same gzip member: in a file that was packed as one, all the rest of it.
+    same gzip member: in a file that was packed as one, all the rest of it. Bytes that changed where no checksum covers
+    them are noticed by `check_digests: true` alone, which quarantines records that do not have their WARC-Block-Digest.
     """
     for entry in entries(file, lambda head: head.get("warc-type") in types):
-        if row := row_of(entry, types, mode, empty):
+        changed = check_digests and not has_its_digest(entry)
+        row = (
+            {"error": "the record does not have its WARC-Block-Digest"}
+            if changed
+            else row_of(entry, types, mode, empty)
+        )
+        if row:
             yield _placed(file, entry, row)
 
 
@@ -65,6 +77,15 @@ def row_of(entry: Entry, types: Sequence[str], mode: Mode, empty: Empty) -> Reco
     return _response(entry, mode, empty)
 
 
+def has_its_digest(entry: Entry) -> bool:
+    """Whether the block has the digest in its header, in hexadecimal or Base32; also where there is none to compare."""
+    name, _, value = entry.head.get("warc-block-digest", "").lower().partition(":")
+    if name not in ("md5", "sha1", "sha256", "sha512") or not entry.block:
+        return True
+    digest = hashlib.new(name, entry.block, usedforsecurity=False).digest()
+    return value in (digest.hex(), b32encode(digest).decode().lower())
+
+
 def _text(entry: Entry) -> Record:
     """A record of a WET file: text that another program took from a page."""
     if not _media_type(entry.head.get("content-type", "")).startswith("text/plain"):
@@ -81,7 +102,19 @@ def _response(entry: Entry, mode: Mode, empty: Empty) -> Record:
     media_type = http.get("content-type", entry.head.get("arc-type", ""))
     if http[":status"] != "200" or not body or not _is_html(media_type, body):
         return NO_PAGE
-    return page(body, mode, declared=_charset(media_type), empty=empty)
+    found = page(body, mode, declared=_charset(media_type), empty=empty)
+    if "error" in found or not _is_cut(http, entry.block):
+        return found
+    return {
+        **found,
+        "meta": {**cast(Mapping[str, object], found["meta"]), "truncated": "shorter than its Content-Length"},
+    }
+
+
+def _is_cut(http: Mapping[str, str], block: bytes) -> bool:
+    """Whether a packed body is shorter than the server said; others lose their length when an archive unpacks them."""
+    length, body = http.get("content-length", ""), len(block.partition(b"\r\n\r\n")[2])
+    return "content-encoding" in http and length.isdecimal() and body < int(length)
 
 
 def _http(block: bytes) -> tuple[dict[str, str], bytes]:
@@ -125,18 +158,16 @@ def _charset(header: str) -> str | None:
 
 def _placed(file: File, entry: Entry, row: Record) -> Record:
     """A row with where it is from."""
-    place = {"uri": file.uri, "offset": entry.offset}
     head = entry.head
     url = head.get("warc-target-uri", "").removeprefix("<").removesuffix(">")  # as wget before 1.20 writes it
     if "error" in row:
         error = f"{row['error']} ({url})" if url else row["error"]
-        return {"quarantine": {**place, "error": error, "raw": entry.raw or entry.block[:RAW_BYTES]}}
-    given = row["meta"]
-    assert isinstance(given, Mapping)
+        return quarantined(file, str(error), entry.raw or entry.block[:RAW_BYTES], offset=entry.offset)
     own = {"url": url, "published": row.get("date"), "truncated": head.get("warc-truncated")}
-    meta = {**given, **{name: value for name, value in own.items() if value}}
+    meta = {**cast(Mapping[str, object], row["meta"]), **{name: value for name, value in own.items() if value}}
     key = head.get("warc-record-id") or f"{url} {head.get('warc-date', '')}"
-    return {**row, **place, "key": key, "date": head.get("warc-date"), "meta": meta}
+    place = {"uri": file.uri, "offset": entry.offset, "date": head.get("warc-date")}
+    return {**row, **place, "key": key, "meta": meta}
 
 
 def _with_size(error: str, size: int) -> str:
