@@ -88,7 +88,7 @@ def deal(bench: Bench, name: str, documents: int | None = None) -> Shards:
     number = 0
     with ExitStack() as open_files, source.open("rb") as lines:
         paths = [folder / f"{shard}.jsonl.gz" for shard in range(SHARDS)]
-        files = [open_files.enter_context(gzip.open(path, "wb", compresslevel=6)) for path in paths]
+        files = [open_files.enter_context(gzip.open(path, "wb", compresslevel=3)) for path in paths]
         for number, line in enumerate(islice(lines, documents), 1):
             files[number % SHARDS].write(line)
     return Shards(folder, number)

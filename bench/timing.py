@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 SAMPLE_S = 0.05
+TOLD = 2000  # characters of what a failed process wrote
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
 SESSION = 3  # of the fields of /proc/PID/stat that follow the command's name
 
@@ -44,15 +46,16 @@ def run(command: Sequence[str | Path], *, cores: int, folder: Path | None = None
     seconds = perf_counter() - begun
     ended.set()
     if process.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{output}\n{errors}")
+        raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{errors[-TOLD:]}")
     return Ended(seconds, output, max(peaks))
 
 
 def in_turns(sides: Mapping[str, Callable[[], T]], times: int) -> dict[str, list[T]]:
     """What each side gives, `times` times, one side after the other in every round."""
     measured: dict[str, list[T]] = {name: [] for name in sides}
-    for _ in range(times):
+    for turn in range(times):
         for name, side in sides.items():
+            print(f"round {turn + 1} of {times}: {name}", file=sys.stderr, flush=True)
             measured[name].append(side())
     return measured
 

@@ -1,7 +1,8 @@
 """Main text of web pages: our two modes and trafilatura's own, on the pages of the article extraction benchmark.
 
 The measure is the benchmark's: runs of four words, precision and recall of each page, averaged over pages (pages where
-there is nothing to average left out), F1 of the two averages. The way of `quality` was chosen on every other page.
+there is nothing to average left out), F1 of the two averages. The way of `quality` was chosen with the results of all
+these pages in sight, so none of them is held out; every second page stands apart to show how much the numbers move.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ def measure(data: Path) -> list[Row]:
     others = slice(1, None, 2)
     best = max(peers, key=lambda mode: f1(peers[mode]))
     rows = [_row(f"html F1, mode {mode}", scores) for mode, scores in ours.items()]
-    rows.append(_row("html F1, mode quality, pages it was not chosen on", ours["quality"][others]))
+    rows.append(_row("html F1, mode quality, every second page", ours["quality"][others]))
     rows += [_row(f"html F1, trafilatura {mode}", scores) for mode, scores in peers.items()]
     rows.append(_against(f"html F1, quality - trafilatura {best} (its best)", ours["quality"], peers[best]))
     near = max(peers, key=lambda mode: f1(peers[mode][others]))
     rows.append(
         _against(
-            f"html F1, quality - trafilatura {near} (its best), pages not chosen on",
+            f"html F1, quality - trafilatura {near} (its best), every second page",
             ours["quality"][others],
             peers[near][others],
         )

@@ -27,7 +27,6 @@ from datatrove.pipeline.filters.base_filter import BaseFilter  # noqa: E402
 from datatrove.pipeline.formatters import PIIFormatter  # noqa: E402
 from datatrove.pipeline.readers import JsonlReader  # noqa: E402
 from datatrove.pipeline.writers import ParquetWriter  # noqa: E402
-from datatrove.utils.lid import FT176LID  # noqa: E402
 
 
 @dataclass
@@ -45,8 +44,9 @@ class Marking:
 
 def main() -> None:
     """Run the pipeline on as many tasks as cores were given."""
+    language = LanguageFilter(label_only=True)
     if MODEL:
-        FT176LID.MODEL_URL = MODEL[0]
+        language.model.MODEL_URL = MODEL[0]  # a file here instead of the address it would be fetched from
     filters = [
         GopherRepetitionFilter(),
         GopherQualityFilter(),
@@ -55,7 +55,7 @@ def main() -> None:
     ]
     pipeline = [
         JsonlReader(FOLDER, glob_pattern="*.jsonl.gz"),
-        *([LanguageFilter(label_only=True)] if MODEL else []),
+        *([language] if MODEL else []),
         *(filters if MODE == "drop" else map(Marking, filters)),
         PIIFormatter(),
         ParquetWriter(f"{OUT}/parquet"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pyarrow as pa
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunesmith.core.record import COLUMNS
-from tunesmith.data.rows import Ids, to_batch
+from tunesmith.data.rows import Ids, columnar_batch, to_batch
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -114,3 +115,58 @@ def test_whatever_a_row_holds_it_is_kept_or_quarantined(rows: list[dict[str, obj
     assert batch.num_rows + len(quarantined) == len(rows)
     assert len(set(batch["id"].to_pylist())) == batch.num_rows
     assert isinstance(pa.Table.from_batches([batch]), pa.Table)
+
+
+TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=40)
+DOCUMENTS = st.lists(
+    st.fixed_dictionaries(
+        {"text": TEXTS, "license": st.none() | st.sampled_from(["MIT", ""]), "meta": st.none() | st.just('{"n":1}')}
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("large", [1, 1 << 40])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(DOCUMENTS)
+def test_a_batch_of_a_fast_reader_becomes_what_its_rows_become(
+    large: int, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, object]]
+) -> None:
+    monkeypatch.setattr("tunesmith.data.rows.LARGE_BYTES", large)
+    place = {"uri": "a.jsonl", "line": 1, "offset": 0}
+    kinds = dict.fromkeys(("text", "license", "meta", "uri"), pa.string()) | dict.fromkeys(
+        ("line", "offset"), pa.int64()
+    )
+    schema = pa.schema(kinds)
+    batch = pa.RecordBatch.from_pylist([{**row, **place} for row in rows], schema)
+    by_row = [{**row, **place, "meta": json.loads(str(row["meta"])) if row["meta"] else None} for row in rows]
+    for license in (None, "CC0-1.0"):
+        fast, _ = columnar_batch(batch, source="s", domain="d", license=license)
+        slow, _ = to_batch(by_row, source="s", domain="d", license=license)
+        assert fast.to_pylist() == [{name: row.get(name) for name in fast.schema.names} for row in slow.to_pylist()]
+        assert [field for field in fast.schema if field.name in slow.schema.names] == list(slow.schema)
+
+
+def test_rows_of_a_batch_that_are_not_utf8_are_quarantined_with_their_bytes() -> None:
+    text = pa.array([b"good", b"bad \xff", b"good too"], pa.binary()).view(pa.string())
+    batch = pa.RecordBatch.from_pydict({"text": text, "uri": ["a"] * 3, "line": [1, 2, 3]})
+    rows, quarantined = columnar_batch(batch, source="s")
+    assert rows["text"].to_pylist() == ["good", "good too"]
+    assert quarantined == [{"uri": "a", "line": 2, "offset": None, "error": "text is not UTF-8", "raw": b"bad \xff"}]
+
+
+def test_a_batch_with_keys_and_conversations_has_the_ids_of_its_rows() -> None:
+    turns = [{"role": "user", "content": "hi", "name": None, "tool_calls": None, "weight": None}]
+    keyed = pa.RecordBatch.from_pydict({"text": ["a", "b"], "key": ["7", "8"]})
+    chats = pa.RecordBatch.from_pydict({"messages": pa.array([turns, turns], COLUMNS["messages"])})
+    for batch, rows in ((keyed, keyed.to_pylist()), (chats, [{"messages": turns}] * 2)):
+        fast, slow = columnar_batch(batch, source="s")[0], to_batch(rows, source="s")[0]
+        assert fast["id"].to_pylist() == slow["id"].to_pylist()
+        assert len(set(fast["id"].to_pylist())) == 2
+
+
+def test_a_batch_of_which_no_row_can_be_read_is_empty() -> None:
+    text = pa.array([b"\xff"], pa.binary()).view(pa.string())
+    rows, quarantined = columnar_batch(pa.RecordBatch.from_pydict({"text": text}), source="s")
+    assert (rows.num_rows, rows.schema.names, len(quarantined)) == (0, ["id"], 1)

@@ -11,12 +11,15 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import numpy as np
+
 from tunesmith.core.errors import UserError
 from tunesmith.data import urls
 from tunesmith.data.packed import PACKED, unpacked
 
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+LINE_END = ord("\n")
 HEAD_BYTES = 1024
 BLOCK_BYTES = 1 << 17  # of lines read together
 READ_ERRORS = (EOFError, OSError)  # what a cut or damaged compressed file raises
@@ -129,7 +132,9 @@ def blocks(file: File, size: int = BLOCK_BYTES) -> Iterator[Block]:
                     return
                 yield Block(raw, number, offset)
                 offset += len(raw)
-                number = None if number is None else number + raw.count(b"\n")
+                number = (
+                    None if number is None else number + int(np.count_nonzero(np.frombuffer(raw, np.uint8) == LINE_END))
+                )
         except READ_ERRORS as error:
             yield Block(b"", number, offset, damaged(error))
         else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import phonenumbers
@@ -90,7 +90,9 @@ class Finds:
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
         flat = np.frombuffer(b"".join(encoded) or b"\0", np.uint8)
         values, offsets = replaced(self.data, self.bounds, self.table, which, flat, ends)
-        valid = arrow(self.texts.is_valid().to_numpy(zero_copy_only=False)).buffers()[1] if self.texts.null_count else None
+        valid = (
+            arrow(self.texts.is_valid().to_numpy(zero_copy_only=False)).buffers()[1] if self.texts.null_count else None
+        )
         return pa.Array.from_buffers(
             pa.string(), len(self.texts), [valid, pa.py_buffer(offsets), pa.py_buffer(values)], self.texts.null_count
         )
@@ -116,7 +118,8 @@ def _in_order(found: NDArray[np.int64]) -> NDArray[np.int64]:
     from tunesmith.data.kernels.pii import without_overlaps
 
     found = found[np.lexsort((found[:, 2], found[:, 1], found[:, 0]))]
-    return found[without_overlaps(found)]
+    stays: NDArray[np.int64] = found[without_overlaps(found)]
+    return stays
 
 
 def _checked(data: NDArray[np.uint8], bounds: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -171,11 +174,12 @@ def _tables() -> Tables:
 
 
 @cache
-def _catalogue() -> dict[str, object]:
+def _catalogue() -> dict[str, Any]:
     from ruamel.yaml import YAML
 
-    given = YAML(typ="safe").load(files("tunesmith.data").joinpath("identifiers.yaml").read_text("utf-8"))
-    assert isinstance(given, dict)
+    given: dict[str, Any] = YAML(typ="safe").load(
+        files("tunesmith.data").joinpath("identifiers.yaml").read_text("utf-8")
+    )
     return given
 
 
@@ -196,7 +200,11 @@ def _six(prefix: int, filling: str) -> int:
 def _iban_length(country: str) -> int:
     """How long an IBAN of this country is; 0 if it has none."""
     _, facts = numdb.get("iban").info(country)[0]
-    return 4 + sum(int("".join(takewhile(str.isdigit, part))) for part in re.findall(r"\d+!", facts["bban"])) if facts else 0
+    return (
+        4 + sum(int("".join(takewhile(str.isdigit, part))) for part in re.findall(r"\d+!", facts["bban"]))
+        if facts
+        else 0
+    )
 
 
 def _api_key(given: bytes, length: int, before: bytes) -> int:
@@ -209,9 +217,7 @@ def _api_key(given: bytes, length: int, before: bytes) -> int:
 
 @cache
 def _keys() -> re.Pattern[bytes]:
-    given = _catalogue()["api_keys"]
-    assert isinstance(given, dict)
-    longest_first = sorted(given.items(), key=lambda item: -len(item[0]))
+    longest_first = sorted(_catalogue()["api_keys"].items(), key=lambda item: -len(item[0]))
     forms = "|".join(f"{re.escape(prefix)}{rest}" for prefix, rest in longest_first)
     return re.compile(f"(?:{forms})(?![A-Za-z0-9_])".encode())
 

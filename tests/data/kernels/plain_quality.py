@@ -150,11 +150,13 @@ def tokens(text: str) -> list[str]:
 
 def sentences(line: str) -> int:
     found, ended = 1, False
-    for token in tokens(line):
-        if token in TERMINAL:
-            ended = True
-        elif ended and not all(unicodedata.category(sign)[0] == "P" for sign in token):
-            found, ended = found + 1, False
+    for chunk in line.split():
+        for token in tokens_of(chunk):
+            if token in TERMINAL:
+                ended = True
+            elif ended and not all(unicodedata.category(sign)[0] == "P" for sign in token):
+                found, ended = found + 1, False
+        ended |= re.search(r"""[.!?"'](?:\[[0-9]*\])+$""", chunk) is not None
     return found
 
 

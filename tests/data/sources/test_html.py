@@ -99,6 +99,7 @@ def test_a_date_that_could_be_two_days_is_none() -> None:
         ("\ufeffGrüße".encode(), "koi8-r", "utf-8"),
         ("\ufeffGrüße".encode("utf-16-le"), None, "utf-16-le"),
         ("\ufeffGrüße".encode("utf-16-be"), None, "utf-16-be"),
+        ("<p>Grüße aus Köln".encode("utf-16-be"), "utf-16", "utf-16-be"),
         ("Ελληνικά είναι η γλώσσα αυτής της σελίδας, και όχι άλλη.".encode("iso8859-7"), None, "iso8859-7"),
     ],
 )

@@ -102,6 +102,12 @@ def test_a_cut_dump_says_where_it_ends_and_an_answer_without_question_is_not_los
     ]
 
 
+def test_a_row_that_is_cut_is_one_fault(tmp_path: Path) -> None:
+    good, bad = stackexchange(file_of(tmp_path, post(1, 1, "whole") + post(2, 1, "cut")[:50], end=""))
+    assert good["key"] == "1"
+    assert (bad["quarantine"]["line"], bad["quarantine"]["error"][:6]) == (4, "no XML")  # type: ignore[index]
+
+
 @pytest.mark.parametrize("line", ["<row />", '<row Id="x" PostTypeId="1" />', "<other/>", "words"])
 def test_what_is_no_post_is_quarantined(tmp_path: Path, line: str) -> None:
     [row] = stackexchange(file_of(tmp_path, line + "\n"))

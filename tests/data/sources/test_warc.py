@@ -10,8 +10,9 @@ from base64 import b32encode
 from collections.abc import Sequence
 from pathlib import Path
 
-import brotli
+import pyarrow as pa
 import pytest
+import zstandard
 
 from tunesmith.core.record import Record
 from tunesmith.data.files import File
@@ -110,7 +111,7 @@ def chunks(body: bytes) -> bytes:
     [
         (gzip.compress(page(1)), ["Content-Encoding: gzip"]),
         (zlib.compress(page(1)), ["Content-Encoding: deflate"]),
-        (brotli.compress(page(1)), ["Content-Encoding: br"]),
+        (pa.Codec("brotli").compress(page(1), asbytes=True), ["Content-Encoding: br"]),
         (chunks(page(1)), ["Transfer-Encoding: chunked"]),
         (chunks(gzip.compress(page(1))), ["Transfer-Encoding: chunked", "Content-Encoding: gzip"]),
         (page(1), ["Transfer-Encoding: chunked"]),  # is not, as some servers and writers of archives have it
@@ -132,6 +133,22 @@ def test_a_payload_that_cannot_be_unpacked_is_quarantined_and_a_short_one_marked
     rows, aside = read(tmp_path, broken + short, mode="fast")
     assert ["cannot be decoded" in str(entry["error"]) for entry in aside] == [True]
     assert [row["meta"]["truncated"] for row in rows] == ["shorter than its Content-Length"]  # type: ignore[index]  # meta is a dict
+
+
+def test_what_says_that_it_is_a_page_and_cannot_be_read_as_one_is_quarantined(tmp_path: Path) -> None:
+    kind = "Content-Type: application/http; msgtype=response"
+    records = [
+        record(1, b"garbage" + http(page(1)), kind),
+        record(2, http(page(2), status=""), kind),
+        record(3, http(page(3))[:900], kind, "WARC-Segment-Number: 1"),
+        record(3, http(page(3))[900:], kind, "WARC-Segment-Number: 2", kind="continuation"),
+    ]
+    rows, aside = read(tmp_path, b"".join(records))
+    assert rows == []
+    assert [("status" in str(entry["error"]), "segment" in str(entry["error"])) for entry in aside] == [
+        (True, False), (True, False), (False, True), (False, True),
+    ]  # fmt: skip
+    assert all(entry["raw"] for entry in aside)
 
 
 def test_a_page_that_is_not_utf8_is_read_by_what_the_server_says(tmp_path: Path) -> None:
@@ -193,6 +210,14 @@ def test_a_record_may_lie_in_several_members_and_many_in_one(tmp_path: Path) -> 
 
 def test_what_is_packed_is_read_whatever_its_name_says(tmp_path: Path) -> None:
     assert numbers(read(tmp_path, b"".join(packed(pages(1, 2))), "a.warc.bad")[0]) == [1, 2]
+
+
+def test_a_zstandard_archive_is_read_as_far_as_it_unpacks(tmp_path: Path) -> None:
+    content = zstandard.compress(b"".join(pages(1, 2)))
+    assert numbers(read(tmp_path, content, "a.warc.zst")[0]) == [1, 2]
+    rows, aside = read(tmp_path, content[:-8], "a.warc.zst")
+    assert len(rows) < 2
+    assert "cut or damaged" in str(aside[-1]["error"])
 
 
 def test_an_empty_archive_is_quarantined(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ VERSION = 1
 
 
 def pseudonymise_pii(record: Mapping[str, object], *, kinds: Sequence[Kind] = KINDS) -> dict[str, object]:
-    """Put <EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2> and so on in the place of identifiers: a number for each value of a record.
+    """Put <EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2> and so on in the place of identifiers: a number for each value.
 
     What redact_pii finds, with who is who kept apart: the same value has the same number in all texts and messages of
     a record, and says nothing about other records. Slower than redact_pii, as it looks at record by record.

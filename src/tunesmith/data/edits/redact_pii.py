@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-from typing import Literal
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -57,7 +59,8 @@ def redact_pii(
         found = finds(texts, kinds)
         texts = found.replaced(*_pieces(found, placeholder))
     if entities:
-        texts = pa.array([_without_entities(text, entities, entity_model, placeholder) for text in texts.to_pylist()])
+        given = texts.to_pylist()
+        texts = pa.array([_without_entities(text, entities, entity_model, placeholder) for text in given], pa.string())
     return texts
 
 
@@ -94,7 +97,7 @@ def _without_entities(text: str | None, entities: Sequence[str], model: str, sty
     if text is None:
         return None
     parts, end = [], 0
-    results = _analyzer(model).analyze(text, entities=list(entities), language=model[:2])  # type: ignore[attr-defined]
+    results = _analyzer(model)(text, entities=list(entities))
     for item in sorted(results, key=lambda item: (item.start, -item.end)):
         if item.start >= end:
             parts += [text[end : item.start], _placed(item.entity_type, style)]
@@ -103,17 +106,19 @@ def _without_entities(text: str | None, entities: Sequence[str], model: str, sty
 
 
 @cache
-def _analyzer(model: str) -> object:
+def _analyzer(model: str) -> Callable[..., Any]:
     """Presidio with a spaCy model that is on this machine; nothing is downloaded."""
     hint = f"pip install presidio-analyzer spacy; python -m spacy download {model}. Or leave `entities` out."
     try:
-        import spacy
-        from presidio_analyzer import AnalyzerEngine
-        from presidio_analyzer.nlp_engine import NlpEngineProvider
+        presidio, spacy = import_module("presidio_analyzer"), import_module("spacy")
     except ImportError:
         raise UserError("redact_pii: `entities` needs Presidio and spaCy, which are not installed.", hint) from None
-    if not spacy.util.is_package(model):
+    if not (spacy.util.is_package(model) or Path(model).is_dir()):
         raise UserError(f"redact_pii: there is no spaCy model {model!r} on this machine.", hint)
-    language = {"lang_code": model[:2], "model_name": model}
-    engine = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": [language]}).create_engine()
-    return AnalyzerEngine(nlp_engine=engine, supported_languages=[model[:2]])
+    language = spacy.load(model).lang
+    models = [{"lang_code": language, "model_name": model}]
+    provider = import_module("presidio_analyzer.nlp_engine").NlpEngineProvider(
+        nlp_configuration={"nlp_engine_name": "spacy", "models": models}
+    )
+    engine = presidio.AnalyzerEngine(nlp_engine=provider.create_engine(), supported_languages=[language])
+    return partial(engine.analyze, language=language)

@@ -205,7 +205,7 @@ def _slot(words: Bytes, bounds: Bounds, slots: NDArray[np.int32], data: Bytes, b
     key = START
     for at in range(begin, end):
         key = _step(key, data[at])
-    slot = np.int64(key % len(slots))
+    slot = np.int64(key % np.uint32(len(slots)))
     while slots[slot] >= 0:
         first = bounds[slots[slot]]
         if bounds[slots[slot] + 1] - first == end - begin:
@@ -273,8 +273,10 @@ def _score(
 def _add_products(outputs: Floats, total: Floats, scores: Floats) -> None:
     """The product of a matrix and a vector, summed in the same order in any batch, as NumPy's is not."""
     for label in range(len(outputs)):
+        product = np.float32(0)
         for column in range(len(total)):
-            scores[label] += total[column] * outputs[label, column]
+            product += total[column] * outputs[label, column]
+        scores[label] = product
 
 
 @njit(cache=True, nogil=True)
@@ -286,7 +288,7 @@ def _is_blank(byte: int) -> bool:
 def _add_ngrams(
     word: Bytes, size: int, row_of_bucket: NDArray[np.int32], shortest: int, longest: int, rows: Floats, total: Floats
 ) -> int:
-    added = 0
+    added, buckets = 0, np.uint32(len(row_of_bucket))  # of 32 bits, as the key is: division is the slowest step
     for begin in range(size):
         if word[begin] & 0xC0 == 0x80:  # within a character
             continue
@@ -301,7 +303,7 @@ def _add_ngrams(
                 at += 1
             if length < shortest or (length == 1 and (begin == 0 or at == size)):
                 continue
-            row = row_of_bucket[key % len(row_of_bucket)]
+            row = row_of_bucket[key % buckets]
             if row >= 0:
                 for column in range(len(total)):
                     total[column] += rows[row, column]

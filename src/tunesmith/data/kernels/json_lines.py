@@ -5,6 +5,8 @@ Only what most lines are is read here. Whatever needs more thought makes its lin
 
 from __future__ import annotations
 
+# mypy: disable-error-code="no-any-return,return-value,assignment"
+# Numbers and truth values of NumPy arrays are plain ones once this is compiled.
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -86,12 +88,9 @@ def _fields(
         return ODD, text_at, 0
     count, text_end, kind, sign = 0, -1, PLAIN, np.uint8(COMMA)
     while sign == COMMA:
-        key = _skip(data, at + 1, end)
-        key_end, plain = _value(data, key, end)
-        colon = _skip(data, key_end, end)
-        if key_end < 0 or not plain or data[key] != QUOTE or colon >= end or data[colon] != COLON or count == FIELDS:
+        key, key_end, value = _name(data, at + 1, end)
+        if key < 0 or count == FIELDS:
             return ODD, text_at, 0
-        value = _skip(data, colon + 1, end)
         if _same(data, key + 1, key_end - 1, text_name, 0, len(text_name)):
             if text_end >= 0 or value >= end or data[value] != QUOTE:
                 return ODD, text_at, 0
@@ -111,6 +110,17 @@ def _fields(
     if sign != CLOSE or text_end < 0 or _skip(data, at + 1, end) != end:
         return ODD, text_at, 0
     return kind, text_end, count
+
+
+@numba.njit(nogil=True)
+def _name(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Where a field's name begins with its quote and ends, and where its value begins; -1 if there is no such name."""
+    key = _skip(data, at, end)
+    key_end, plain = _value(data, key, end)
+    colon = _skip(data, key_end, end)
+    if key_end < 0 or not plain or data[key] != QUOTE or colon >= end or data[colon] != COLON:
+        return -1, -1, -1
+    return key, key_end, _skip(data, colon + 1, end)
 
 
 @numba.njit(nogil=True)
@@ -269,18 +279,8 @@ def _unescape(data: Bytes, start: int, stop: int, out: Bytes, begin: int) -> tup
     place, end, at = np.uint64(start), np.uint64(stop), np.uint64(begin)  # unsigned: signed ones may count from the end
     one = np.uint64(1)
     while place < end:
-        while place + STRIDE <= end:
-            odd = np.uint8(0)
-            for i in range(STRIDE):
-                sign = data[place + i]
-                out[at + i] = sign
-                odd |= np.uint8((sign < 32) | (sign == 34) | (sign == 92))
-            if odd:
-                break
-            place, at = place + STRIDE, at + STRIDE
-        while place < end and data[place] >= 32 and data[place] != QUOTE and data[place] != BACKSLASH:
-            out[at] = data[place]
-            place, at = place + one, at + one
+        run = _copy_run(data, place, end, out, at)
+        place, at = place + run, at + run
         if place >= end or data[place] < 32:
             return -1, -1
         if data[place] == QUOTE:
@@ -296,6 +296,25 @@ def _unescape(data: Bytes, start: int, stop: int, out: Bytes, begin: int) -> tup
         out[at] = STANDS_FOR[data[place + one]]
         place, at = place + np.uint64(2), at + one
     return -1, -1
+
+
+@numba.njit(nogil=True)
+def _copy_run(data: Bytes, start: int, end: int, out: Bytes, at: int) -> int:
+    """Copy what stands before the next quote, backslash or control sign; gives how many bytes."""
+    place = start
+    while place + STRIDE <= end:
+        odd = np.uint8(0)
+        for i in range(STRIDE):
+            sign = data[place + i]
+            out[at + i] = sign
+            odd |= np.uint8((sign < 32) | (sign == 34) | (sign == 92))
+        if odd:
+            break
+        place, at = place + STRIDE, at + STRIDE
+    while place < end and data[place] >= 32 and data[place] != QUOTE and data[place] != BACKSLASH:
+        out[at] = data[place]
+        place, at = place + np.uint64(1), at + np.uint64(1)
+    return place - start
 
 
 @numba.njit(nogil=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# mypy: disable-error-code="no-any-return,return-value,assignment"
+# Numbers and truth values of NumPy arrays are plain ones once this is compiled.
 from collections.abc import Mapping
 
 import numba
@@ -23,11 +25,11 @@ AFTER = np.array([ord(SHORT.get(sign, "u")) for sign in range(256)], np.uint8)
 
 
 def json_objects(columns: Mapping[str, pa.Array]) -> tuple[Bytes, Offsets]:
-    """One JSON object a row, of the columns of text that are not null there, by name; gives bytes and row offsets.
+    r"""One JSON object a row, of the columns of text that are not null there, by name; gives bytes and row offsets.
 
     >>> data, rows = json_objects({"b": pa.array(['say "hi"', "x"]), "a": pa.array(["é", None])})
     >>> [data[rows[i] : rows[i + 1]].tobytes().decode() for i in range(2)]
-    ['{"a":"é","b":"say \\\\"hi\\\\""}', '{"b":"x"}']
+    ['{"a":"é","b":"say \\"hi\\""}', '{"b":"x"}']
     """
     parts = [(_name(name), *_buffers(columns[name])) for name in sorted(columns)]
     count = len(next(iter(columns.values())))
@@ -53,7 +55,9 @@ def _buffers(column: pa.Array) -> tuple[Bytes, NDArray[np.int32], NDArray[np.boo
     """The bytes of a text column, the offsets of its values in them, and which are not null."""
     count = len(column)
     _, offsets, data = column.buffers()
-    starts = np.frombuffer(offsets, np.int32)[column.offset : column.offset + count + 1] if count else np.zeros(1, np.int32)
+    starts = (
+        np.frombuffer(offsets, np.int32)[column.offset : column.offset + count + 1] if count else np.zeros(1, np.int32)
+    )
     valid = np.ones(count, np.bool_) if not column.null_count else column.is_valid().to_numpy(zero_copy_only=False)
     return np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), starts, valid
 
@@ -65,7 +69,9 @@ def _measure(data: Bytes, starts: NDArray[np.int32], valid: NDArray[np.bool_], f
             text = data[starts[row] : starts[row + 1]]
             more = 0
             for sign in text:  # sums of comparisons become vector instructions, look-ups in MORE do not
-                short = (sign == 34) + (sign == 92) + (sign == 8) + (sign == 9) + (sign == 10) + (sign == 12) + (sign == 13)
+                short = (
+                    (sign == 34) + (sign == 92) + (sign == 8) + (sign == 9) + (sign == 10) + (sign == 12) + (sign == 13)
+                )
                 more += 5 * (sign < 32) + short - 5 * ((sign < 32) & (short == 1))
             sizes[row] += fixed + len(text) + more
 

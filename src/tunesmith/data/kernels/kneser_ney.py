@@ -58,8 +58,8 @@ def train(symbols: Symbols, order: int, kinds: int, limit: int) -> Model:
     below = np.full(1, 1 / kinds)
     for n, (places, counts) in enumerate(levels):
         totals = np.bincount(parents[n], counts, len(below))
-        own: Floats = np.where(kept[n], (counts - _discounts(counts)[np.minimum(counts, 3)]) / totals[parents[n]], 0.0)
-        left: Floats = 1 - np.bincount(parents[n], own, len(below))
+        own = (counts - _discounts(counts)[np.minimum(counts, 3)]) / totals[parents[n]] * kept[n]
+        left = 1 - np.bincount(parents[n], own, len(below)).astype(np.float64)
         shorter = below[_found(symbols, levels[n - 1][0], n, places)] if n else below[0]
         below = np.asarray(own + left[parents[n]] * shorter, np.float64)
         keys.append(_keys(symbols, places, n + 1))
@@ -169,14 +169,14 @@ def words_weighed(symbols: Symbols) -> Symbols:
             slots[slot], keys[slot] = word, key
         counts[slots[slot]] += 1
     size = 1
-    for word in np.flatnonzero(counts):
-        size += _weight(counts[word]) * int(ends[word] - starts[word] + 1)
+    for first in np.flatnonzero(counts):
+        size += _weight(counts[first]) * int(ends[first] - starts[first] + 1)
     made = np.zeros(size, np.uint16)
     at = 1
-    for word in np.flatnonzero(counts):
-        for _ in range(_weight(counts[word])):
-            made[at : at + ends[word] - starts[word]] = symbols[starts[word] : ends[word]]
-            at += int(ends[word] - starts[word]) + 1
+    for first in np.flatnonzero(counts):
+        for _ in range(_weight(counts[first])):
+            made[at : at + ends[first] - starts[first]] = symbols[starts[first] : ends[first]]
+            at += int(ends[first] - starts[first]) + 1
     return made
 
 

@@ -5,6 +5,8 @@ What a checksum, a grammar or a word beside it decides is decided here; what nee
 
 from __future__ import annotations
 
+# mypy: disable-error-code="no-any-return,return-value"
+# Numbers and truth values of NumPy arrays are plain ones once this is compiled.
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tunesmith.data.kernels.keccak import keccak_256
-from tunesmith.data.kernels.pii_numbers import GAP, MAX_GROUPS, card, groups_from, ipv4, phone, ssn
+from tunesmith.data.kernels.pii_numbers import MAX_GROUPS, card, groups_from, ipv4, phone, ssn
 from tunesmith.data.kernels.pii_words import (
     ANCHOR,
     CLASS,
@@ -23,7 +25,6 @@ from tunesmith.data.kernels.pii_words import (
     SECRET,
     STRONG_QUERY,
     TOKEN,
-    WEAK_QUERY,
     Bytes,
     Ints,
     Words,
@@ -46,7 +47,9 @@ NO_DOMAINS = np.frombuffer(  # ends of names of files and of systemd units that 
     b" slice socket svg swp target tar timer toml ts txt webp xml yaml yml zip ",
     np.uint8,
 )
-FILES_OF_TWO = np.frombuffer(b" cc md pm py rs sh so ", np.uint8)  # domains of countries too: only refused after one label
+FILES_OF_TWO = np.frombuffer(
+    b" cc md pm py rs sh so ", np.uint8
+)  # domains of countries too: only refused after one label
 LONGEST_NAME, LONGEST_URL_USER, LONGEST_PEM = 64, 256, 1 << 14  # of the local part (RFC 5321), in bytes
 
 
@@ -77,29 +80,42 @@ def scan(data: Bytes, bounds: Ints, wanted: NDArray[np.bool_], tables: Tables) -
                 i += 1
                 continue
             hit[STOP] = 0
-            if kind == ANCHOR:
-                if data[i] >= 128:
-                    foreign[row] |= _is_foreign_digit(data, i, high)
-                else:
-                    _anchored(data, low, high, i, hit)
-                    if data[i] == 63 or data[i] == 38:  # ? &
-                        _query(data, high, i, tables.queries, hit)
-                i += 1
+            if kind != ANCHOR:
+                i = _at_token(data, low, high, i, groups, tables, hit)
             else:
-                start, seen = i, 0
-                while i < high and CLASS[data[i]] & TOKEN:
-                    seen |= CLASS[data[i]]
-                    i += 1
-                if (seen & DIGIT or i - start >= 10) and _may_hold(data, start, i, high, seen):
-                    _token(data, low, high, start, i, seen, groups, tables, hit)
+                foreign[row] |= data[i] >= 128 and _is_foreign_digit(data, i, high)
+                _at_anchor(data, low, high, i, hit)
+                if data[i] == 63 or data[i] == 38:  # ? &
+                    _query(data, high, i, tables.queries, hit)
+                i += 1
             if hit[STOP] and wanted[hit[KIND]]:
-                if count == len(found):
-                    found = np.concatenate((found, np.empty_like(found)))
-                found[count] = hit
-                found[count, ROW] = row
+                found = _kept(found, count, row, hit)
                 count += 1
-                i = max(i, hit[STOP])
+                if hit[SURE]:  # what is refused later must not hide what stands in it
+                    i = max(i, hit[STOP])
     return found[:count], foreign
+
+
+@njit(cache=True, nogil=True)
+def _kept(found: Ints, count: int, row: int, hit: Ints) -> Ints:
+    """The table with one more find in it; a longer one if it was full."""
+    if count == len(found):
+        found = np.concatenate((found, np.empty_like(found)))
+    found[count] = hit
+    found[count, ROW] = row
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _at_token(data: Bytes, low: int, high: int, start: int, groups: Ints, tables: Tables, hit: Ints) -> int:
+    """Look at the token that begins here; where it ends."""
+    i, seen = start, 0
+    while i < high and CLASS[data[i]] & TOKEN:
+        seen |= CLASS[data[i]]
+        i += 1
+    if (seen & DIGIT or i - start >= 10) and _may_hold(data, start, i, high, seen):
+        _token(data, low, high, start, i, seen, groups, tables, hit)
+    return i
 
 
 @njit(cache=True, nogil=True)
@@ -119,7 +135,7 @@ def _is_foreign_digit(data: Bytes, i: int, high: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _anchored(data: Bytes, low: int, high: int, i: int, hit: Ints) -> None:
+def _at_anchor(data: Bytes, low: int, high: int, i: int, hit: Ints) -> None:
     """What an @ or a colon is a part of."""
     if data[i] == 64:
         _email(data, low, high, i, hit)
@@ -146,9 +162,9 @@ def _domain_end(data: Bytes, start: int, high: int) -> tuple[int, int, int]:
     """Where a domain ends, where its last label begins, and how many dots it has."""
     i, label, dots = start, start, 0
     while i < high:
-        if _is_name(data, i, start, high):
-            i += 1
-        elif data[i] == 45 and i > label and i + 1 < high and (_is_name(data, i + 1, start, high) or data[i + 1] == 45):
+        if _is_name(data, i, start, high) or (
+            data[i] == 45 and i > label and i + 1 < high and (_is_name(data, i + 1, start, high) or data[i + 1] == 45)
+        ):
             i += 1
         elif data[i] == 46 and i > label and i + 1 < high and _is_name(data, i + 1, start, high):
             i += 1
@@ -303,7 +319,12 @@ def _token(
         _private_key(data, high, first, hit)
     if hit[STOP] or first == last:
         return
-    if seen & LETTER and last - first >= 4 and is_digit(data[first + 2]) and _iban(data, high, first, tables.ibans, hit):
+    if (
+        seen & LETTER
+        and last - first >= 4
+        and is_digit(data[first + 2])
+        and _iban(data, high, first, tables.ibans, hit)
+    ):
         return
     if last - first >= 14 and seen & DIGIT and _secret(data, low, first, last, stop, seen, tables, hit):
         return
@@ -350,9 +371,7 @@ def _private_key(data: Bytes, high: int, first: int, hit: Ints) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _secret(
-    data: Bytes, low: int, first: int, last: int, stop: int, seen: int, tables: Tables, hit: Ints
-) -> bool:
+def _secret(data: Bytes, low: int, first: int, last: int, stop: int, seen: int, tables: Tables, hit: Ints) -> bool:
     """A wallet, a key of a well-known service, or a value that a name before it calls secret."""
     length = last - first
     if length == 42 and data[first] == 48 and data[first + 1] | 32 == 120:
@@ -373,7 +392,9 @@ def _is_wallet(data: Bytes, first: int, last: int) -> bool:
     length, lead = last - first, data[first]
     if lead | 32 == 98 and data[first + 1] | 32 == 99 and data[first + 2] == 49:  # bc1
         return length <= 74
-    if not ((26 <= length <= 35 and lead in (49, 51)) or (51 <= length <= 52 and lead in (53, 75, 76)) or length == 111):
+    if not (
+        (26 <= length <= 35 and lead in (49, 51)) or (51 <= length <= 52 and lead in (53, 75, 76)) or length == 111
+    ):
         return False
     for i in range(first, last):
         if not is_alnum(data[i]) or data[i] in (48, 79, 73, 108, 95):  # 0 O I l are not in base 58

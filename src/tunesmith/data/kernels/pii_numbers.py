@@ -1,10 +1,10 @@
-"""Runs of digits and what they may be: IP addresses, social security numbers, payment cards, phone numbers; compiled."""
+"""Runs of digits and what they may be: IP addresses, social security, payment card and phone numbers; compiled."""
 
 from __future__ import annotations
 
-import numpy as np
+# mypy: disable-error-code="no-any-return,return-value"
+# Numbers and truth values of NumPy arrays are plain ones once this is compiled.
 from numba import njit
-from numpy.typing import NDArray
 
 from tunesmith.data.kernels.pii_words import (
     CALL,
@@ -123,6 +123,13 @@ def groups_from(data: Bytes, at: int, high: int, groups: Ints) -> int:
 @njit(cache=True, nogil=True)
 def _size(groups: Ints, group: int) -> int:
     return groups[group, END] - groups[group, START]
+
+
+@njit(cache=True, nogil=True)
+def _goes_on(groups: Ints, group: int) -> bool:
+    """Whether more digits are joined to this group by a sign without spaces."""
+    gap = groups[group, GAP]
+    return gap & (DASH | DOT | SLASH) != 0 and gap & SPACE == 0
 
 
 @njit(cache=True, nogil=True)
@@ -255,7 +262,7 @@ def ssn(data: Bytes, low: int, groups: Ints, count: int, words: Words) -> int:
     gap = groups[0, GAP] if parted else 0
     if parted and (gap != groups[1, GAP] or gap not in (SPACE, DASH, DOT)):
         return 0
-    if groups[last, GAP] & (DASH | DOT | SLASH) or _joined_left(data, low, start):
+    if _goes_on(groups, last) or _joined_left(data, low, start):
         return 0
     if not _is_assigned(data, start, groups[1, START] if parted else start + 3, groups[last, END]):
         return 0
@@ -327,7 +334,7 @@ def _has_issuer(first_six: int, length: int, issuers: Ints) -> bool:
 @njit(cache=True, nogil=True)
 def _is_card(data: Bytes, low: int, groups: Ints, count: int, issuers: Ints, words: Words) -> bool:
     length = _digits(groups, count)
-    if not 12 <= length <= 19 or not _card_groups(groups, count) or groups[count - 1, GAP] & (DASH | DOT | SLASH):
+    if not 12 <= length <= 19 or not _card_groups(groups, count) or _goes_on(groups, count - 1):
         return False
     if not _luhn(data, groups, count):
         return False
@@ -359,7 +366,7 @@ def _is_year(data: Bytes, groups: Ints, group: int) -> bool:
 def _is_date(data: Bytes, groups: Ints, count: int) -> bool:
     """Whether it begins as a date or a span of years does."""
     first, length = groups[0, START], _size(groups, 0)
-    year_first = data[first] == 50 and data[first + 1] == 48 or data[first] == 49 and data[first + 1] == 57
+    year_first = (data[first] == 50 and data[first + 1] == 48) or (data[first] == 49 and data[first + 1] == 57)
     if length in (8, 12, 14) and year_first and (count > 1 or length > 8):
         return True  # 20041013 1230
     if count == 1:
@@ -370,8 +377,8 @@ def _is_date(data: Bytes, groups: Ints, count: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _taken(groups: Ints, count: int, is_open: bool) -> int:
-    """How many of the groups belong to one phone number: after a dash or dot, a space ends it; so does the 15th digit."""
+def _taken(groups: Ints, count: int) -> int:
+    """How many of the groups belong to one phone number: a space after a dash or dot ends it."""
     total, tight, loose = 0, False, False
     for group in range(count):
         total += _size(groups, group)
@@ -388,7 +395,7 @@ def _taken(groups: Ints, count: int, is_open: bool) -> int:
 @njit(cache=True, nogil=True)
 def _is_tight(groups: Ints, count: int) -> bool:
     """Whether more than spaces stands between two of the groups."""
-    for group in range(count - 1):
+    for group in range(count - 1):  # noqa: SIM110  # numba compiles no generators
         if groups[group, GAP] != SPACE:
             return True
     return False
@@ -396,7 +403,7 @@ def _is_tight(groups: Ints, count: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _sizes_between(groups: Ints, first: int, count: int, least: int, most: int) -> bool:
-    for group in range(first, count):
+    for group in range(first, count):  # noqa: SIM110  # numba compiles no generators
         if not least <= _size(groups, group) <= most:
             return False
     return True
@@ -501,7 +508,7 @@ def _has_mail_beside(data: Bytes, low: int, high: int, start: int, end: int) -> 
     for i in range(max(low, start - LONGEST_NUMBER_LEAD), start):
         if data[i] == 64 and is_alnum(data[i + 1]):
             return True
-    for i in range(end, min(high, end + LONGEST_NUMBER_LEAD)):
+    for i in range(end, min(high, end + LONGEST_NUMBER_LEAD)):  # noqa: SIM110  # as above
         if data[i] == 64 and is_alnum(data[i - 1]):
             return True
     return False
@@ -531,7 +538,7 @@ def _label_follows(data: Bytes, high: int, end: int, words: Words) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _context(data: Bytes, low: int, high: int, start: int, end: int, is_plain: bool, words: Words) -> int:
+def _context(data: Bytes, low: int, high: int, start: int, end: int, is_weak: bool, words: Words) -> int:
     """Points for what stands around a number."""
     before = tags_before(data, low, start, words)
     if before & (OTHER | CODE | CARD) and not before & PHONE:
@@ -546,7 +553,7 @@ def _context(data: Bytes, low: int, high: int, start: int, end: int, is_plain: b
         if tags & CALL or (tags & OWN and tags & NUMBER):
             return 2
     beside = _stands_in_a_block(data, low, high, start, end) or _has_mail_beside(data, low, high, start, end)
-    return beside * (1 if is_plain else 2)
+    return beside * (1 if is_weak else 2)
 
 
 @njit(cache=True, nogil=True)
@@ -570,37 +577,51 @@ def _extension(data: Bytes, end: int, high: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def phone(data: Bytes, low: int, high: int, groups: Ints, count: int, words: Words) -> tuple[int, int, bool]:
-    """Where a phone number begins and ends, and whether that is sure or the numbering plan has to be asked; (0, 0, ..)
-    if there is none."""
+def _number_start(data: Bytes, low: int, groups: Ints, count: int) -> tuple[int, bool, bool]:
+    """Where a phone number begins with its bracket and plus sign, and whether it has the one and the other."""
     start = groups[0, START]
     is_open = start > low and data[start - 1] == 40 and data[groups[0, END]] == 41 and count > 1
-    if is_open:
-        start -= 1
+    start -= is_open
     has_plus = start > low and data[start - 1] == 43
-    if has_plus:
-        start -= 1
-        if start > low and data[start - 1] == 40:
-            start -= 1
-    taken = _taken(groups, count, is_open)
+    start -= has_plus
+    start -= has_plus and start > low and data[start - 1] == 40
+    return start, is_open, has_plus
+
+
+@njit(cache=True, nogil=True)
+def _looks_like_another(data: Bytes, low: int, start: int, groups: Ints, taken: int, total: int) -> bool:
+    """Whether it is a date, an IP address, an ISBN or stands in the middle of a row of numbers."""
+    first = groups[0, START]
+    if total > MAX_DIGITS or _is_date(data, groups, taken) or (_has_dots(groups, 0, taken) and taken == 4):
+        return True
+    if total == 13 and data[first] == 57 and data[first + 1] == 55:
+        return True
+    in_row = start - low > 1 and data[start - 1] == 32 and is_digit(data[start - 2])
+    return in_row and not _is_tight(groups, taken)
+
+
+@njit(cache=True, nogil=True)
+def phone(data: Bytes, low: int, high: int, groups: Ints, count: int, words: Words) -> tuple[int, int, bool]:
+    """Where a phone number begins and ends, and whether that is sure or the numbering plan has to be asked.
+
+    Begin and end are 0 if there is none.
+    """
+    start, is_open, has_plus = _number_start(data, low, groups, count)
+    taken = _taken(groups, count)
     total = _digits(groups, taken)
-    if not 7 <= total <= MAX_DIGITS + 2 or taken == 0:
+    if taken == 0 or not 7 <= total <= MAX_DIGITS + 2 or _goes_on(groups, taken - 1):
         return 0, 0, False
     end = groups[taken - 1, END]
-    tight = groups[taken - 1, GAP] & (DASH | DOT | SLASH)
     is_said = _label_follows(data, high, end, words)
-    if tight or _joined_left(data, low, start) or (not is_said and _joined_right(data, high, end)):
+    if _joined_left(data, low, start) or (not is_said and _joined_right(data, high, end)):
         return 0, 0, False
-    zeros = data[groups[0, START]] == 48 and data[groups[0, START] + 1] == 48
-    if has_plus or (zeros and 10 <= total and taken > 1 and _size(groups, 0) != 2):
-        return (start, _extension(data, end, high), False) if total >= 7 else (0, 0, False)
-    if total > MAX_DIGITS or _is_date(data, groups, taken) or (_has_dots(groups, 0, taken) and taken == 4):
+    first = groups[0, START]
+    zeros = data[first] == 48 and data[first + 1] == 48 and total >= 10 and taken > 1 and _size(groups, 0) != 2
+    if has_plus or zeros:
+        return start, _extension(data, end, high), False
+    if _looks_like_another(data, low, start, groups, taken, total):
         return 0, 0, False
-    if total == 13 and data[groups[0, START]] == 57 and data[groups[0, START] + 1] == 55:  # an ISBN
-        return 0, 0, False
-    if start - low > 1 and data[start - 1] == 32 and is_digit(data[start - 2]) and not _is_tight(groups, taken):
-        return 0, 0, False  # in the middle of a row of numbers
     points = _shape(data, groups, taken, total, is_open)
-    if points < ENOUGH - 3 or points + _context(data, low, high, start, end, taken == 1, words) < ENOUGH:
+    if points < 0 or points + _context(data, low, high, start, end, taken == 1 or total < 9, words) < ENOUGH:
         return 0, 0, False
     return start, _extension(data, end, high), True

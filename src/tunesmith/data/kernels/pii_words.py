@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# mypy: disable-error-code="no-any-return,return-value"
+# Numbers and truth values of NumPy arrays are plain ones once this is compiled.
 import string
 from typing import NamedTuple
 
@@ -107,7 +109,7 @@ def tag_of(data: Bytes, start: int, end: int, words: Words) -> int:
 
 @njit(cache=True, nogil=True)
 def _word_end(data: Bytes, start: int, end: int) -> int:
-    """Where the word that begins here ends: before a capital after a small letter, or a sign of a script without spaces."""
+    """Where the word that begins here ends: also before a capital after a small letter, or a sign without spaces."""
     i = start + 1
     while i < end and is_letter(data[i]):
         if data[i] >= FIRST_UNSPACED or (65 <= data[i] <= 90 and 97 <= data[i - 1] <= 122):

@@ -144,7 +144,7 @@ def _in_token(
     if is_call or flags & TECHNICAL or flags == QUOTE or (signs == 1 and last & MARK and length > 1):
         return 0
     if flags & ~(MARK | QUOTE | STRAY):
-        return _inside(data, at, end, table)
+        return int(_inside(data, at, end, table))
     is_ellipsis = flags == STOP and length > 2
     is_bullet = flags == STRAY and length == 1 and (first or data[at] == BAR)
     return int(not (is_ellipsis or is_bullet))

@@ -93,6 +93,10 @@ PHRASE_SIZES = np.array([len(phrase) for phrase, _ in PHRASES])
 PHRASE_KINDS = np.array([kind for _, kind in PHRASES])
 PHRASE_ANCHORS = np.array([next(at for at, sign in enumerate(phrase) if sign in ANCHORS) for phrase, _ in PHRASES])
 
+compiled_with_arrays = njit(cache=True, nogil=True)
+# Without counts of who refers to an array, which took a third of the time; such a function can make no arrays.
+compiled = njit(cache=True, nogil=True, _nrt=False)
+
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.uint16]
 Hashes = NDArray[np.uint64]
@@ -127,7 +131,7 @@ def _stop_words() -> Hashes:
     return np.array([[_hash_of(np.array([*map(ord, form)])) for form in row] for row in forms], np.uint64)
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_arrays
 def _hash_of(codes: NDArray[np.int64]) -> np.uint64:
     value = SEED
     for code in codes:
@@ -135,17 +139,17 @@ def _hash_of(codes: NDArray[np.int64]) -> np.uint64:
     return _finished(value)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _mixed(value: np.uint64, code: int) -> np.uint64:
     return (value ^ np.uint64(code)) * STEP
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _finished(value: np.uint64) -> np.uint64:
     return (value ^ (value >> np.uint64(32))) | np.uint64(1)  # never zero, which is an empty slot
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_arrays
 def _count(data: Bytes, offsets: NDArray[np.int64], table: Flags, stop_words: Hashes, rows: Records) -> None:
     """Fill the rows. Room for one document is kept for the next and grows to the largest."""
     tokens, chunk = np.empty(2 * LONGEST, TOKEN), np.empty(LONGEST + 1, SIGN)
@@ -170,7 +174,7 @@ def _count(data: Bytes, offsets: NDArray[np.int64], table: Flags, stop_words: Ha
         _grams(row, tokens, index, stop_words)
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_arrays
 def _twice(had: Records) -> Records:
     more = np.empty(2 * len(had), had.dtype)
     for i in range(len(had)):
@@ -181,7 +185,7 @@ def _twice(had: Records) -> Records:
 # Reading: bytes to chunks, lines and paragraphs
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _read(
     data: Bytes, end: int, table: Flags, row: Record, state: Record, tokens: Records, lines: Records,
     paragraphs: Records, chunk: Records,
@@ -206,20 +210,20 @@ def _read(
         _close_paragraph(row, state, paragraphs)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _begin(state: Record, at: int) -> None:
     state.at = at
     state.paragraph, state.size = SEED, 0
     _begin_line(state)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _begin_line(state: Record) -> None:
     state.hash = SEED
     state.characters = state.words = state.longest = state.sentences = state.ended = 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _code(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """A code point and how many bytes it has; a byte that begins none stands for itself."""
     first = np.int64(data[at])
@@ -234,12 +238,12 @@ def _code(data: Bytes, at: int, end: int) -> tuple[int, int]:
     return code, width
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _flags_of(table: Flags, code: int) -> int:
     return np.int64(table[code]) if code < KNOWN else 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _read_chunk(
     data: Bytes, end: int, table: Flags, row: Record, state: Record, tokens: Records, chunk: Records
 ) -> None:
@@ -264,7 +268,7 @@ def _read_chunk(
         _add(value, seen, 0, size, row, state, tokens)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _note_chunk(
     row: Record, state: Record, value: np.uint64, size: int, start: int, stop: int, first: int, last: int
 ) -> None:
@@ -279,7 +283,7 @@ def _note_chunk(
     row.characters += size
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _add(value: np.uint64, seen: int, every: int, size: int, row: Record, state: Record, tokens: Records) -> None:
     """Note a token: its hash, the flags that any and that every sign of it has, and its size in characters."""
     before = row.tokens
@@ -301,12 +305,12 @@ def _add(value: np.uint64, seen: int, every: int, size: int, row: Record, state:
 # Cutting a chunk into tokens
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _split(
     data: Bytes, at: int, end: int, table: Flags, some: int, row: Record, state: Record, tokens: Records, chunk: Records
 ) -> None:
     """Cut a chunk: mark the signs at which tokens begin, then note the tokens."""
-    b = 0
+    b, start = 0, at
     while at < end:
         code, width = _code(data, at, end)
         chunk[b].code, chunk[b].flags, chunk[b].begins = code, _flags_of(table, code), 0
@@ -325,9 +329,12 @@ def _split(
         if chunk[i + 1].begins:
             _add(value, seen, every, size, row, state, tokens)
             value, seen, every, size = SEED, 0, -1, 0
+    stop = _before_citations(data, start, end)
+    if start < stop < end and data[stop - 1] in C4_ENDS:  # a sentence ends before its citation.[2]
+        state.ended = 1
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _mark(chunk: Records, b: int, some: int) -> None:
     """Mark where tokens begin: first those at both ends, then what they enclose."""
     a, size = 0, 1
@@ -344,7 +351,7 @@ def _mark(chunk: Records, b: int, some: int) -> None:
         _mark_core(chunk, a, b)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _count_symbols(chunk: Records, size: int, row: Record) -> None:
     periods = 0
     for i in range(size):
@@ -357,7 +364,7 @@ def _count_symbols(chunk: Records, size: int, row: Record) -> None:
             periods = 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _periods(chunk: Records, a: int, b: int) -> int:
     """How many full stops stand here."""
     i = a
@@ -366,7 +373,7 @@ def _periods(chunk: Records, a: int, b: int) -> int:
     return i - a
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _front(chunk: Records, a: int, b: int) -> int:
     """How many signs of [a, b) are a mark at its beginning."""
     if chunk[a].code == PERIOD:
@@ -377,7 +384,7 @@ def _front(chunk: Records, a: int, b: int) -> int:
     return 1 if chunk[a].flags & OPENS else 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _back(chunk: Records, a: int, b: int) -> int:
     """How many signs of [a, b) are a mark at its end."""
     last = b - 1
@@ -392,7 +399,7 @@ def _back(chunk: Records, a: int, b: int) -> int:
     return 2 if is_possessive else 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _ends_sentence(chunk: Records, a: int, period: int) -> bool:
     """Whether a full stop is no part of an abbreviation: J. Smith, U.S., i.e."""
     before = chunk[period - 1].flags
@@ -405,7 +412,7 @@ def _ends_sentence(chunk: Records, a: int, period: int) -> bool:
     return before & LOWER != 0 and chunk[period - 2].code != PERIOD
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _contraction(chunk: Records, a: int, b: int) -> int:
     """Where 's, 'd, 'm, 'll, 're, 've or n't begins that ends [a, b); b if none does."""
     last = chunk[b - 1].code | 32
@@ -420,7 +427,7 @@ def _contraction(chunk: Records, a: int, b: int) -> int:
     return b
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _mark_core(chunk: Records, a: int, b: int) -> None:
     """Mark a contraction behind its word, and what stands between letters."""
     end = _contraction(chunk, a, b)
@@ -437,7 +444,7 @@ def _mark_core(chunk: Records, a: int, b: int) -> None:
         i += max(size, 1)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _inner(chunk: Records, i: int, b: int) -> int:
     """How many signs from i on stand for themselves, between what is before and after them."""
     if chunk[i].flags & ICON:
@@ -457,7 +464,7 @@ def _inner(chunk: Records, i: int, b: int) -> int:
     return _joint(chunk, i, b)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _joint(chunk: Records, i: int, b: int) -> int:
     """How many hyphens, or whether a dash, a slash, a colon or a sign of comparison, join two words here."""
     code, before, after = chunk[i].code, chunk[i - 1].flags, chunk[i + 1].flags
@@ -469,7 +476,7 @@ def _joint(chunk: Records, i: int, b: int) -> int:
     return size if before & (LETTER | DIGIT) and i + size < b and chunk[i + size].flags & LETTER else 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _is_address(chunk: Records, a: int, b: int) -> bool:
     """Whether this is a URL, or a domain or e-mail address that ends in a name of small letters, or in a path."""
     i = a
@@ -484,7 +491,7 @@ def _is_address(chunk: Records, a: int, b: int) -> bool:
     return _is_domain(chunk, i, b)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _is_domain(chunk: Records, i: int, b: int) -> bool:
     label, labels = i, 0
     while i < b and (chunk[i].flags & (LETTER | DIGIT) or chunk[i].code in (HYPHEN, UNDERSCORE)):
@@ -502,7 +509,7 @@ def _is_domain(chunk: Records, i: int, b: int) -> bool:
 # Lines and paragraphs
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _close_line(data: Bytes, table: Flags, row: Record, state: Record, lines: Records, paragraphs: Records) -> None:
     if state.words == 0:
         _close_paragraph(row, state, paragraphs)
@@ -520,7 +527,7 @@ def _close_line(data: Bytes, table: Flags, row: Record, state: Record, lines: Re
     _begin_line(state)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _close_paragraph(row: Record, state: Record, paragraphs: Records) -> None:
     if state.size:
         paragraphs[row.paragraphs].hash = _finished(state.paragraph)
@@ -529,7 +536,7 @@ def _close_paragraph(row: Record, state: Record, paragraphs: Records) -> None:
         state.paragraph, state.size = SEED, 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _ends_in_ellipsis(data: Bytes, start: int, stop: int) -> bool:
     if stop - start < 3:
         return False
@@ -537,7 +544,7 @@ def _ends_in_ellipsis(data: Bytes, start: int, stop: int) -> bool:
     return (a == PERIOD and b == PERIOD and c == PERIOD) or (a == 0xE2 and b == 0x80 and c == 0xA6)  # … in UTF-8
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _close_c4_line(data: Bytes, table: Flags, row: Record, state: Record) -> None:
     """Count the sentences of a line that C4 keeps: one that ends as sentences do and speaks of no script or policy."""
     stop = _before_citations(data, state.start, state.stop)
@@ -552,7 +559,7 @@ def _close_c4_line(data: Bytes, table: Flags, row: Record, state: Record) -> Non
         row.c4_sentences += state.sentences + 1
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _before_citations(data: Bytes, start: int, stop: int) -> int:
     """Where a line ends without [1] and the like, and the blanks before them."""
     while stop > start and data[stop - 1] == CLOSE:
@@ -567,7 +574,7 @@ def _before_citations(data: Bytes, start: int, stop: int) -> int:
     return stop
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _phrases(data: Bytes, start: int, stop: int, table: Flags) -> int:
     """Which kinds of phrases stand here, in small letters or capitals."""
     found = 0
@@ -581,7 +588,7 @@ def _phrases(data: Bytes, start: int, stop: int, table: Flags) -> int:
     return found
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _is_phrase(data: Bytes, begin: int, phrase: int, size: int) -> bool:
     for i in range(size):
         byte = data[begin + i]
@@ -593,7 +600,7 @@ def _is_phrase(data: Bytes, begin: int, phrase: int, size: int) -> bool:
 # Repetition
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_arrays
 def _room(keys: int) -> Table:
     """A table for so many keys."""
     return Table(
@@ -606,7 +613,7 @@ def _room(keys: int) -> Table:
     )
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _slots(keys: int) -> int:
     """How many slots so many keys need: a power of two, at least twice as many."""
     slots = 64
@@ -615,7 +622,7 @@ def _slots(keys: int) -> int:
     return slots
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _slot(table: Table, key: np.uint64, last: int) -> int:
     """Where the number of a key stands, or the empty slot where it would."""
     slot = np.int64((key * STEP) >> np.uint64(32)) & last
@@ -624,7 +631,7 @@ def _slot(table: Table, key: np.uint64, last: int) -> int:
     return slot
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _repeated(pieces: Records, n: int, table: Table) -> tuple[int, int]:
     """How many of these have stood before, and their characters."""
     last = _slots(n) - 1
@@ -640,13 +647,13 @@ def _repeated(pieces: Records, n: int, table: Table) -> tuple[int, int]:
     return n - number, characters
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _repeats(row: Record, lines: Records, paragraphs: Records, table: Table) -> None:
     row.repeated_lines, row.repeated_line_characters = _repeated(lines, row.lines, table)
     row.repeated_paragraphs, row.repeated_paragraph_characters = _repeated(paragraphs, row.paragraphs, table)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _grams(row: Record, tokens: Records, table: Table, stop_words: Hashes) -> None:
     """The n-grams that occur more than once, from tokens to 10-grams, each length from the one before.
 
@@ -664,7 +671,7 @@ def _grams(row: Record, tokens: Records, table: Table, stop_words: Hashes) -> No
             row.repeated_grams[n - REPEATED[0]] = _repeated_characters(table, left, n, table.times[n & 1], tokens)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _number_tokens(tokens: Records, n: int, table: Table) -> None:
     last, number, times = _slots(n) - 1, 0, table.times[1]
     table.slots[: last + 1] = 0
@@ -672,7 +679,7 @@ def _number_tokens(tokens: Records, n: int, table: Table) -> None:
         number = _number(table, tokens[i + 1].hash, last, i, i, number, times)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _number_pairs(table: Table, n: int, had: Integers, times: Integers) -> tuple[int, int]:
     """Number the pairs of neighbours that occur more than once; they take the place of these n-grams."""
     last, number, left = _slots(n) - 1, 0, 0
@@ -688,7 +695,7 @@ def _number_pairs(table: Table, n: int, had: Integers, times: Integers) -> tuple
     return left, number
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _number(table: Table, key: np.uint64, last: int, i: int, where: int, number: int, times: Integers) -> int:
     """Write down the number of a key as the i-th n-gram, and count it; gives the last number given so far."""
     slot = _slot(table, key, last)
@@ -702,7 +709,7 @@ def _number(table: Table, key: np.uint64, last: int, i: int, where: int, number:
     return number
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _top(table: Table, numbers: int, times: Integers, tokens: Records, n: int) -> int:
     """Characters that the commonest n-gram covers, with blanks between its tokens; of several the first."""
     most, where = 1, 0
@@ -712,7 +719,7 @@ def _top(table: Table, numbers: int, times: Integers, tokens: Records, n: int) -
     return most * (tokens[where + n].end - tokens[where].end + n - 1)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _repeated_characters(table: Table, left: int, n: int, times: Integers, tokens: Records) -> int:
     """Characters in n-grams that have stood before; none counts twice, and one begins only behind another's end."""
     characters, after = 0, 0
@@ -728,7 +735,7 @@ def _repeated_characters(table: Table, left: int, n: int, times: Integers, token
     return characters
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _among(words: Hashes, table: Table, last: int) -> int:
     """How many of these words, each in any of its forms, are among the tokens just numbered."""
     found = 0

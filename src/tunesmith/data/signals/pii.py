@@ -28,5 +28,5 @@ def pii(texts: pa.StringArray, *, kinds: Sequence[Kind] = KINDS) -> dict[str, ND
     [0]
     """
     found = finds(texts, kinds)
-    counts = {name: found.counts(name) for name in kinds}
+    counts: dict[str, NDArray[np.int64]] = {name: found.counts(name) for name in kinds}
     return {"total": np.asarray(sum(counts.values(), np.zeros(len(texts), np.int64))), **counts}

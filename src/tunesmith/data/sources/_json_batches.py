@@ -39,7 +39,9 @@ def batches(file: File, block: Block, fields: Fields) -> Iterator[pa.RecordBatch
     batch = taken.batch(file, block, fields)
     begin = 0
     for line in [*odd.tolist(), len(taken.kinds)]:
-        filled = batch.slice(begin, line - begin).filter(pa.array(taken.kinds[begin:line] != kernel.BLANK))
+        filled, is_blank = batch.slice(begin, line - begin), taken.kinds[begin:line] == kernel.BLANK
+        if is_blank.any():
+            filled = filled.filter(pa.array(~is_blank))
         yield from (filled.slice(row, BATCH_ROWS) for row in range(0, filled.num_rows, BATCH_ROWS))
         if line < len(taken.kinds):
             yield taken.line(block, line)
@@ -130,9 +132,10 @@ def _roles(fields: Fields) -> dict[str, int]:
 
 
 def _mark_not_utf8(raw: bytes, begins: NDArray[np.int64], kinds: NDArray[np.uint8]) -> None:
+    whole = np.array([0, len(raw)], np.int32)
     try:
-        raw.decode()
-    except UnicodeDecodeError:
+        _strings(_bytes(raw), whole).validate(full=True)
+    except pa.ArrowInvalid:
         for line in range(len(kinds)):
             try:
                 raw[begins[line] : begins[line + 1]].decode()
@@ -140,12 +143,15 @@ def _mark_not_utf8(raw: bytes, begins: NDArray[np.int64], kinds: NDArray[np.uint
                 kinds[line] = kernel.ODD
 
 
-def _metas(data: NDArray[np.uint8], ends: NDArray[np.int32], kinds: NDArray[np.uint8], kept: Sequence[str] | None) -> pa.Array:
+def _metas(
+    data: NDArray[np.uint8], ends: NDArray[np.int32], kinds: NDArray[np.uint8], kept: Sequence[str] | None
+) -> pa.Array:
     """The other fields of each line as orjson writes them; a line in which they are no JSON is marked as odd."""
     changed: dict[int, bytes | None] = {}
+    view, places = data.data, ends.tolist()
     for line in np.flatnonzero(kinds == kernel.REWRITE).tolist():
         try:
-            given = orjson.loads(data[ends[line] : ends[line + 1]])
+            given = orjson.loads(view[places[line] : places[line + 1]])
         except orjson.JSONDecodeError:
             kinds[line] = kernel.ODD
             continue
@@ -153,9 +159,8 @@ def _metas(data: NDArray[np.uint8], ends: NDArray[np.int32], kinds: NDArray[np.u
         changed[line] = orjson.dumps(kept_here, option=orjson.OPT_SORT_KEYS) if kept_here else None
     if not changed:
         return _strings(data, ends, null=np.diff(ends) == 0)
-    raw, places = data[: ends[-1]].tobytes(), ends.tolist()
     values = [
-        changed[line] if line in changed else raw[start:stop] or None
+        changed[line] if line in changed else bytes(view[start:stop]) or None
         for line, (start, stop) in enumerate(pairwise(places))
     ]
     return pa.array(values, pa.binary()).cast(pa.string())

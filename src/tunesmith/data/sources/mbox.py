@@ -9,6 +9,7 @@ from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
+from email.parser import BytesHeaderParser
 from email.utils import parseaddr, parsedate_to_datetime
 from typing import BinaryIO, Literal
 
@@ -153,7 +154,7 @@ def _threads(file: File, quotes: str) -> Iterator[Record]:
     places: dict[str, list[tuple[int, int, int]]] = {}
     for mail in _mails(file):
         if isinstance(mail, Mail):
-            message = _parsed(mail)
+            message = BytesHeaderParser().parsebytes(mail.raw.partition(b"\n")[2])
             root = threads.root(message, _own_id(file, mail, message))
             places.setdefault(root, []).append((mail.line, mail.offset, len(mail.raw)))
         else:

@@ -112,19 +112,21 @@ def _question_of(raw: bytes) -> int | None:
 def _questions(file: File) -> Iterator[Row | Record]:
     """The questions one after the other, and quarantine rows for all that cannot be read, answers apart."""
     last: Line | None = None
+    said = False  # whether the last line is quarantined already
     for line in lines(file):
         if line.error:
             yield quarantined(file, line.error, line=line.number, offset=line.offset)
             return
         if not line.raw.strip():
             continue
-        last = line
+        last, said = line, False
         if line.raw.lstrip().startswith(FRAME) or _question_of(line.raw):
             continue
         row = _row(file, line)
+        said = not isinstance(row, Row)
         if not isinstance(row, Row) or row.post.get("PostTypeId") == QUESTION:
             yield row
-    if last is None or not last.raw.strip().endswith(END):
+    if not said and (last is None or not last.raw.strip().endswith(END)):
         number, offset = (last.number, last.offset) if last else (None, None)
         yield quarantined(file, "the file ends here, before </posts>: it was cut", line=number, offset=offset)
 

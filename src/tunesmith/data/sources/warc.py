@@ -22,6 +22,7 @@ Type = Literal["response", "resource", "conversion"]
 HTML = ("text/html", "application/xhtml+xml")
 LOOKS_LIKE_HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|\?xml\b.{0,200}?<html)", re.I | re.S)
 CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.I)
+CONTINUATION = "continuation"
 NO_PAGE: Record = {}
 
 
@@ -48,7 +49,7 @@ def warc(
     same gzip member: in a file that was packed as one, all the rest of it. Bytes that changed where no checksum covers
     them are noticed by `check_digests: true` alone, which quarantines records that do not have their WARC-Block-Digest.
     """
-    for entry in entries(file, lambda head: head.get("warc-type") in types):
+    for entry in entries(file, lambda head: head.get("warc-type") in (*types, CONTINUATION)):
         changed = check_digests and not has_its_digest(entry)
         row = (
             {"error": "the record does not have its WARC-Block-Digest"}
@@ -63,6 +64,8 @@ def row_of(entry: Entry, types: Sequence[str], mode: Mode, empty: Empty) -> Reco
     """The document that a record is, or an `error`; nothing where it is no document by what it is."""
     if entry.error:
         return {"error": _with_size(entry.error, entry.size)}
+    if "warc-segment-number" in entry.head and entry.type in (*types, CONTINUATION):
+        return {"error": "the record is one segment of several, which are not joined"}
     if entry.type not in types or not entry.block:
         return NO_PAGE
     if entry.type == "conversion":
@@ -96,10 +99,12 @@ def _text(entry: Entry) -> Record:
 
 def _response(entry: Entry, mode: Mode, empty: Empty) -> Record:
     try:
-        http, body = _http(entry.block)
+        http, body = _http(entry)
     except OSError as error:
         return {"error": f"the HTTP payload cannot be decoded: {str(error)[:200]}"}
-    media_type = http.get("content-type", entry.head.get("arc-type", ""))
+    if not http[":status"]:
+        return {"error": "the record has no HTTP status, though it says that it is HTTP"}
+    media_type = http.get("content-type", "")
     if http[":status"] != "200" or not body or not _is_html(media_type, body):
         return NO_PAGE
     found = page(body, mode, declared=_charset(media_type), empty=empty)
@@ -117,18 +122,19 @@ def _is_cut(http: Mapping[str, str], block: bytes) -> bool:
     return "content-encoding" in http and length.isdecimal() and body < int(length)
 
 
-def _http(block: bytes) -> tuple[dict[str, str], bytes]:
+def _http(entry: Entry) -> tuple[dict[str, str], bytes]:
     """Headers (and `:status`) and body of an HTTP response, unpacked; raises OSError where that cannot be done.
 
     Some servers, and some writers of archives, say that a body is packed or in chunks when it is not: a body that
     begins like a page although it cannot be unpacked is taken as it is.
     """
-    if not block.startswith(b"HTTP/"):  # ARC files hold some pages without one
-        return {":status": "200"}, block
+    kind = entry.head.get("arc-type") or entry.head.get("content-type", "")
+    if not entry.block.startswith(b"HTTP/"):  # ARC files hold some pages without, and archives what is not from HTTP
+        return {":status": "" if _media_type(kind) == "application/http" else "200", "content-type": kind}, entry.block
     try:
-        return _decoded(block, "all")
+        return _decoded(entry.block, "all")
     except OSError:
-        http, body = _decoded(block, "none")
+        http, body = _decoded(entry.block, "none")
         if not LOOKS_LIKE_HTML.match(body):
             raise
         return http, body
@@ -139,7 +145,7 @@ def _decoded(block: bytes, how: Literal["all", "none"]) -> tuple[dict[str, str],
     record = WarcRecord.from_bytes(b"%sContent-Length: %d\r\n\r\n%s\r\n\r\n" % (head, len(block), block))
     record.parse_http(auto_decode=how, quirks_mode=True)
     http = {name.lower(): value for name, value in record.http_headers.items()}
-    return {**http, ":status": str(record.http_headers.status_code)}, record.reader.read()
+    return {**http, ":status": str(record.http_headers.status_code or "")}, record.reader.read()
 
 
 def _is_html(media_type: str, body: bytes) -> bool:
