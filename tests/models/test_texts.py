@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -19,6 +20,9 @@ from transformers import (
 )
 
 from tunesmith.core.errors import UserError
+from tunesmith.core.record import LocalPath
+from tunesmith.data.signals import classifier as signals
+from tunesmith.data.signals.causal_perplexity import causal_perplexity
 from tunesmith.models.texts import class_probabilities, perplexities
 
 WORDS = ["[UNK]", "[PAD]", "a", "red", "blue", "house", "stands", "here"]
@@ -83,3 +87,11 @@ def test_a_class_has_the_probability_the_model_gives_it(classifier: str) -> None
 def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a model folder"):
         perplexities(str(tmp_path), TEXTS)
+
+
+def test_signals_measure_texts_by_models_that_a_recipe_names(causal: str, classifier: str) -> None:
+    texts = pa.array([*TEXTS[:2], None])
+    folder = LocalPath(causal)
+    assert causal_perplexity(texts, model=folder)[:2].tolist() == pytest.approx(perplexities(causal, TEXTS[:2]))
+    toxic = signals.classifier(texts, model=LocalPath(classifier), label="toxic")
+    assert toxic[:2].tolist() == pytest.approx(class_probabilities(classifier, TEXTS[:2]))

@@ -102,7 +102,7 @@ def finds(texts: pa.StringArray, kinds: Sequence[Kind] = KINDS) -> Finds:
     """The identifiers of these kinds in a batch of texts."""
     from tunesmith.data.kernels.pii import KINDS as NAMES
     from tunesmith.data.kernels.pii import scan
-    from tunesmith.data.kernels.windows import bytes_of
+    from tunesmith.data.views import bytes_of
 
     data, bounds = bytes_of(texts)
     wanted = np.isin(NAMES, list(kinds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 from tunesmith.core.hashing import file_sha256, key_of
@@ -26,6 +27,9 @@ def describe(step: Step) -> dict[str, object]:
         },
         "user_code": _user_code(step),
         "files": _files(step),
+        "libraries": {name: version(name) for name in getattr(step.function.module(), "USES", ())}
+        if step.kind != "review"
+        else {},
     }
 
 

@@ -15,7 +15,8 @@ from tunesmith.data.kernels.quality import LONGEST, counts
 
 SIGNS = "ab AB.,'’\"-_/:@#{}[]()<>=+*^~$%€1…•—éЖß日٣。•→\u0301\u2009\n\r\t!?;&"
 PIECES = ["the ", "To ", "n't ", "U.S. ", "i.e. ", "a.b.com/x ", "https://ab.cd ", "me@ab.org ", "Javascript ", "{ ",
-    "lorem ipsum ", "privacy policy. ", "[1]", "it.[2][] ", "one two three. ", "... ", "\n\n", "\n", "\r\n", "- ", "well-known ",
+    "lorem ipsum ", "privacy policy. ", "[1]", "it.[2][] ", "one two three. ", "... ", "\n\n", "\n", "\r\n",
+    "- ", "well-known ",
 ]  # fmt: skip
 TEXTS = st.lists(
     st.none()

@@ -9,7 +9,8 @@ from tunesmith.core.registry import Named
 from tunesmith.data.measure import apply
 from tunesmith.recipe.presets import read_preset
 
-SIGNALS = ("word_tokens", "word_length", "symbols", "line_shapes", "alpha_words", "stop_words", "repetition", "c4_lines",
+SIGNALS = (
+    "word_tokens", "word_length", "symbols", "line_shapes", "alpha_words", "stop_words", "repetition", "c4_lines",
     "fineweb_lines",
 )  # fmt: skip
 PROSE = "The cat sat on the mat. It was glad of the sun, and slept.\n\nThen it rained! Who would have thought that?\n"

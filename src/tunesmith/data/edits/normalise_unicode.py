@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ftfy import TextFixerConfig
 
 VERSION = 1
+USES = ("ftfy",)  # their versions are part of the KEY
 
 Fix = Literal["mojibake", "controls", "line_ends", "ligatures", "width", "quotes"]
 Form = Literal["NFC", "NFKC", "NFD", "NFKD"]

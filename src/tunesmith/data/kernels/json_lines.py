@@ -92,9 +92,7 @@ def _fields(
         if key < 0 or count == FIELDS:
             return ODD, text_at, 0
         if _same(data, key + 1, key_end - 1, text_name, 0, len(text_name)):
-            if text_end >= 0 or value >= end or data[value] != QUOTE:
-                return ODD, text_at, 0
-            at, text_end = _unescape(data, value + 1, end, texts, text_at)
+            at, text_end = _unescape(data, value, end, texts, text_at) if text_end < 0 else (-1, -1)
         else:
             at, plain = _value(data, value, end)
             if not plain:
@@ -276,8 +274,10 @@ def _join(data: Bytes, fields: NDArray[np.int64], count: int, out: Bytes, at: in
 @numba.njit(nogil=True)
 def _unescape(data: Bytes, start: int, stop: int, out: Bytes, begin: int) -> tuple[int, int]:
     """Write a string without its escapes; gives the places after its closing quote and after what was written."""
-    place, end, at = np.uint64(start), np.uint64(stop), np.uint64(begin)  # unsigned: signed ones may count from the end
+    if start >= stop or data[start] != QUOTE:
+        return -1, -1
     one = np.uint64(1)
+    place, end, at = np.uint64(start) + one, np.uint64(stop), np.uint64(begin)  # signed ones may count from the end
     while place < end:
         run = _copy_run(data, place, end, out, at)
         place, at = place + run, at + run

@@ -81,7 +81,10 @@ def scan(data: Bytes, bounds: Ints, wanted: NDArray[np.bool_], tables: Tables) -
                 continue
             hit[STOP] = 0
             if kind != ANCHOR:
-                i = _at_token(data, low, high, i, groups, tables, hit)
+                start = i
+                i, seen = _token_end(data, i, high)
+                if _may_hold(data, start, i, high, seen):  # tables are only handed on where they are needed: that costs
+                    _token(data, low, high, start, i, seen, groups, tables, hit)
             else:
                 foreign[row] |= data[i] >= 128 and _is_foreign_digit(data, i, high)
                 _at_anchor(data, low, high, i, hit)
@@ -107,15 +110,13 @@ def _kept(found: Ints, count: int, row: int, hit: Ints) -> Ints:
 
 
 @njit(cache=True, nogil=True)
-def _at_token(data: Bytes, low: int, high: int, start: int, groups: Ints, tables: Tables, hit: Ints) -> int:
-    """Look at the token that begins here; where it ends."""
+def _token_end(data: Bytes, start: int, high: int) -> tuple[int, int]:
+    """Where the token that begins here ends, and of which classes its bytes are."""
     i, seen = start, 0
     while i < high and CLASS[data[i]] & TOKEN:
         seen |= CLASS[data[i]]
         i += 1
-    if (seen & DIGIT or i - start >= 10) and _may_hold(data, start, i, high, seen):
-        _token(data, low, high, start, i, seen, groups, tables, hit)
-    return i
+    return i, seen
 
 
 @njit(cache=True, nogil=True)
@@ -296,7 +297,7 @@ def _ipv6(data: Bytes, low: int, high: int, i: int, hit: Ints) -> None:
 def _may_hold(data: Bytes, start: int, stop: int, high: int, seen: int) -> bool:
     """Whether a token is worth a closer look; cheap, for nearly all end here."""
     if not seen & DIGIT:
-        return data[start] == 45 and data[stop - 1] == 78  # -----BEGIN
+        return data[start] == 45 and data[stop - 1] == 78 and stop - start >= 10  # -----BEGIN
     if stop - start >= 14:
         return True
     if seen & LETTER and stop - start >= 4 and is_digit(data[start + 2]) and is_digit(data[start + 3]):

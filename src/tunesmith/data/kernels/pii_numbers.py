@@ -617,7 +617,7 @@ def phone(data: Bytes, low: int, high: int, groups: Ints, count: int, words: Wor
         return 0, 0, False
     first = groups[0, START]
     zeros = data[first] == 48 and data[first + 1] == 48 and total >= 10 and taken > 1 and _size(groups, 0) != 2
-    if has_plus or zeros:
+    if has_plus or (zeros and not tags_before(data, low, start, words) & OTHER):
         return start, _extension(data, end, high), False
     if _looks_like_another(data, low, start, groups, taken, total):
         return 0, 0, False

@@ -7,6 +7,8 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from tunesmith.data.views import bytes_of
+
 Bytes = NDArray[np.uint8]
 Bounds = NDArray[np.int64]  # one row a text, three windows each: byte offsets
 
@@ -22,17 +24,6 @@ def windows(texts: pa.StringArray, characters: int) -> tuple[Bytes, Bounds, Boun
     ends = np.zeros((len(texts), 3), np.int64)
     _cut(data, offsets, characters, begins, ends)
     return data, begins, ends
-
-
-def bytes_of(texts: pa.StringArray) -> tuple[Bytes, Bounds]:
-    """The value buffer of a column of text, and where each row begins, with the end of the last one."""
-    whole = texts.fill_null("") if texts.null_count else texts
-    _, offsets, values = whole.buffers()
-    if offsets is None or not len(whole):
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    bounds = np.frombuffer(offsets, np.int32)[whole.offset : whole.offset + len(whole) + 1]
-    data = np.zeros(0, np.uint8) if values is None else np.frombuffer(values, np.uint8)
-    return data, bounds.astype(np.int64)
 
 
 @njit(cache=True, nogil=True)

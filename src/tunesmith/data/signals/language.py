@@ -11,6 +11,7 @@ from tunesmith.data.arrays import arrow
 from tunesmith.data.kernels import fasttext, langid
 
 VERSION = 2
+USES = ("py3langid",)  # their versions are part of the KEY
 MEASURES = ("", "score")
 
 UNKNOWN = "und"  # ISO 639-2 for undetermined

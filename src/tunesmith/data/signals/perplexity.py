@@ -18,7 +18,7 @@ from tunesmith.core.record import Fitted, LocalPath
 from tunesmith.data.arrays import arrow
 from tunesmith.data.files import expand, open_bytes
 from tunesmith.data.kernels import kneser_ney as lm
-from tunesmith.data.kernels.windows import bytes_of
+from tunesmith.data.views import bytes_of
 
 VERSION = 1
 

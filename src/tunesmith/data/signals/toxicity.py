@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tunesmith.data.kernels.ngrams import scores
-from tunesmith.data.kernels.windows import bytes_of
+from tunesmith.data.views import bytes_of
 
 VERSION = 1
 

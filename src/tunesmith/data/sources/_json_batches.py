@@ -147,13 +147,13 @@ def _metas(
     data: NDArray[np.uint8], ends: NDArray[np.int32], kinds: NDArray[np.uint8], kept: Sequence[str] | None
 ) -> pa.Array:
     """The other fields of each line as orjson writes them; a line in which they are no JSON is marked as odd."""
-    changed: dict[int, bytes | None] = {}
+    changed: dict[int, bytes | None] = dict.fromkeys(np.flatnonzero(kinds == kernel.ODD).tolist())
     view, places = data.data, ends.tolist()
     for line in np.flatnonzero(kinds == kernel.REWRITE).tolist():
         try:
             given = orjson.loads(view[places[line] : places[line + 1]])
         except orjson.JSONDecodeError:
-            kinds[line] = kernel.ODD
+            kinds[line], changed[line] = kernel.ODD, None
             continue
         kept_here = given if kept is None else {name: value for name, value in given.items() if name in kept}
         changed[line] = orjson.dumps(kept_here, option=orjson.OPT_SORT_KEYS) if kept_here else None

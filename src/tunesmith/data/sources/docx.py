@@ -16,6 +16,7 @@ from tunesmith.data.files import File
 from tunesmith.data.sources._whole import ARCHIVE_ERRORS, HEAD, archive, content, part, quarantined, said
 
 VERSION = 1
+USES = ("python-docx",)  # their versions are part of the KEY
 SUFFIXES = (".docx",)
 UNCHECKED = (
     AttributeError,

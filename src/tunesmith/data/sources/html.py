@@ -10,6 +10,7 @@ from tunesmith.data.sources._pages import BIGGEST, Empty, Mode, page
 from tunesmith.data.sources._whole import quarantined
 
 VERSION = 1
+USES = ("lxml", "resiliparse", "trafilatura")  # their versions are part of the KEY
 SUFFIXES = (".html", ".htm", ".xhtml")
 RAW_BYTES = 1 << 16  # of a page in quarantine
 

@@ -15,6 +15,7 @@ from tunesmith.data.files import File
 from tunesmith.data.sources._whole import HEAD, content, quarantined
 
 VERSION = 1
+USES = ("pypdfium2",)  # their versions are part of the KEY
 SUFFIXES = (".pdf",)
 REMEDIES = {
     flags.FPDF_ERR_PASSWORD: "encrypted with a password: save a copy without it, for example with `qpdf --decrypt`",

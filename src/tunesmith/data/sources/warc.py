@@ -17,6 +17,7 @@ from tunesmith.data.sources._pages import Empty, Mode, decode, page
 from tunesmith.data.sources._whole import quarantined
 
 VERSION = 1
+USES = ("fastwarc", "lxml", "resiliparse", "trafilatura")  # their versions are part of the KEY
 SUFFIXES = (".warc", ".wet", ".arc")
 Type = Literal["response", "resource", "conversion"]
 HTML = ("text/html", "application/xhtml+xml")
@@ -31,17 +32,18 @@ def warc(
     *,
     mode: Mode = "quality",
     types: Sequence[Type] = ("response", "resource", "conversion"),
-    empty: Empty = "quarantine",
+    empty: Empty = "keep",
     check_digests: bool = False,
 ) -> Iterator[Record]:
     """The pages of a web archive: WARC, WET (text as it is there) or ARC, packed (.gz) or not.
 
     A document is a response with status 200 that is HTML and not empty, an HTML resource, or the text of a conversion;
     `types` says which of them. Everything else is no document and no row: requests, metadata, warcinfo, revisits,
-    other status codes, other media types. `mode` and `empty` are those of the source html. The date is that of the
-    capture, the offset that of the record or, packed, of its gzip member; `meta` has the address (`url`), what the page
-    says about itself, its own date as `published`, and `truncated` where the crawler says that it cut the page, or the
-    server that there was more of it.
+    other status codes, other media types. `mode` and `empty` are those of the source html, but a page without main
+    text stays as an empty one unless `empty: quarantine`: a crawl is full of them. The date is that of the capture, the
+    offset that of the record or, packed, of its gzip member; `meta` has the address (`url`), what the page says about
+    itself, its own date as `published`, and `truncated` where the crawler says that it cut the page, or the server that
+    there was more of it.
 
     What is damaged is quarantined with its offset and first 64 KB: a file or gzip member that is cut or cannot be
     unpacked, a length that is wrong, a payload that cannot be decoded, a page over 20 MB. Reading goes on at the next
