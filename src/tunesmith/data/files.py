@@ -163,10 +163,13 @@ def _whole_lines(stream: BinaryIO, size: int, left: int | None) -> Iterator[byte
         held += len(raw)
         cut = raw.rfind(b"\n") + 1 if held >= size else 0
         if cut:
-            yield b"".join([*waiting, raw[:cut]])
-            waiting, held = [], len(raw) - cut
+            whole = b"".join([*waiting, raw[:cut]])
+            waiting, held = [], len(raw) - cut  # before it goes on: a block of one long line is large
+            yield whole
+            del whole
         waiting.append(raw[cut:])
     rest = b"".join(waiting)
+    waiting.clear()
     if fault is not None:
         rest = rest[: rest.rfind(b"\n") + 1]
     elif left is not None and rest and not rest.endswith(b"\n"):

@@ -74,7 +74,7 @@ CHECKS = (
     Check("data", "exact_duplicates", "Exact duplicates removed", find.step("exact_dedup")),
     Check("data", "near_duplicates", "Near-duplicates removed", find.step("near_dedup")),
     Check("data", "quality_filters", "Quality filters applied", find.quality),
-    Check("data", "pii", "Personal data removed", find.step("redact_pii")),
+    Check("data", "pii", "Personal data removed", find.step("redact_pii", "pseudonymise_pii")),
     Check("data", "mix", "Shares of the domains chosen", find.mix),
     Check("data", "sample_reviewed", "A sample judged by people", find.reviewed(100)),
     Check("data", "contamination", "Overlap with test sets checked", find.step("contamination")),

@@ -53,16 +53,20 @@ def sources(e: Evidence) -> Finding:
     )
 
 
-def step(label: str) -> Callable[[Evidence], Finding]:
-    """A data step ran on every list that reads sources."""
+def step(*labels: str) -> Callable[[Evidence], Finding]:
+    """One of these data steps ran on every list that reads sources."""
+    wanted = " or ".join(labels)
 
     def find(e: Evidence) -> Finding:
-        without = [name for name in e.sources if label not in e.steps.get(name, {})]
-        if without and label not in e.available:
-            return "not yet measured", f"this version has no step {label}"
+        rows = {
+            name: [e.steps.get(name, {})[one] for one in labels if one in e.steps.get(name, {})] for name in e.sources
+        }
+        without = [name for name, found in rows.items() if not found]
+        if without and not set(labels) & set(e.available):
+            return "not yet measured", f"this version has no step {wanted}"
         if without or not e.sources:
-            return "failed", f"{', '.join(without) or 'the recipe'} has no step {label}"
-        return "done", ", ".join(f"{name}: {e.steps[name][label]:,} rows" for name in e.sources)
+            return "failed", f"{', '.join(without) or 'the recipe'} has no step {wanted}"
+        return "done", ", ".join(f"{name}: {found[0]:,} rows" for name, found in rows.items())
 
     return find
 

@@ -17,7 +17,7 @@ from tunesmith.data.files import File
 from tunesmith.data.rows import Ids, columnar_batch, to_batch
 from tunesmith.data.sources import jsonl
 
-ANY = settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WHOLE = 1 << 40  # so large that no file is read in batches
 
 
