@@ -41,9 +41,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/demo: $(VENV)/bin/python pyproject.toml constraints.txt
-	@echo "Installing tunesmith with what the demo needs (torch is the largest part) ..."
-	$(INSTALL) torch==2.13.0
-	$(INSTALL) --editable '.[train,evaluate,serve]'
+	@echo "Installing tunesmith with what the demo needs (torch is the largest part), and compiling its kernels ..."
+	$(INSTALL) --editable .
+	$(BIN)/python -m tunesmith.data.kernels & \
+	$(INSTALL) torch==2.13.0 && $(INSTALL) --editable '.[train,evaluate,serve]' && wait
 	@touch $@
 
 $(VENV)/dev: $(VENV)/demo

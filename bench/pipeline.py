@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import peers
@@ -22,6 +23,7 @@ SIDES = Path(__file__).parent / "sides"
 SHARDS = 8  # files that a corpus is dealt out to: datatrove gives each core whole files
 FEW = 16  # documents: a run on them takes as long as it takes to start
 WHOLE_TEXT = 1 << 30  # characters of each document that its language is told from: datatrove reads them all
+CLOCKS = {"seconds": "by the clock", "processor_s": "by processor time, which other work on the machine disturbs less"}
 RECIPE = """\
 name: bench
 data:
@@ -33,6 +35,7 @@ data:
     - preset: fineweb
     - edit: redact_pii
 """
+Turns = dict[str, list[Ended]]
 LANGUAGE = "    - {{signal: language, model: {model}, characters: {characters}}}"
 
 
@@ -74,10 +77,11 @@ def pipeline(bench: Bench) -> list[Row]:
     rows: list[Row] = []
     for cores in (1, 2):
         plain, telling = Setting(cores, None), Setting(cores, peers.language_model(bench.peers))
-        without, with_language = _seconds(bench, shards, plain), _seconds(bench, shards, telling)
-        rows += [*_rows(shards, plain, without, ">= 40"), *_rows(shards, telling, with_language, ">= 20")]
-        rows += _language_shares(cores, shards, without, with_language)
-    return [*rows, _slowest(bench, shards["corpus-300"], telling)]
+        without, with_it = _turns(bench, shards, plain), _turns(bench, shards, telling)
+        rows += [*_rows(shards, plain, without, ">= 40"), *_rows(shards, telling, with_it, ">= 20")]
+        rows += _language_shares(shards, telling, without, with_it)
+        rows += [_slowest(bench, shards["corpus-300"], setting) for setting in (plain, telling)]
+    return rows
 
 
 def deal(bench: Bench, name: str, documents: int | None = None) -> Shards:
@@ -123,61 +127,74 @@ def _check(documents: int, given: Shards) -> None:
         raise RuntimeError(f"{documents:,} of {given.documents:,} documents came through")
 
 
-def _seconds(bench: Bench, shards: dict[str, Shards], setting: Setting) -> dict[str, list[float]]:
-    """How long each side took on what it was given, round by round."""
+def _turns(bench: Bench, shards: dict[str, Shards], setting: Setting) -> Turns:
+    """How each side fared with what it was given, round by round."""
     ours(bench, shards["subset"], setting)  # the first run on a machine compiles
-    given = {f"ours {name}": lambda part=part: ours(bench, part, setting)[0].seconds for name, part in shards.items()}
+    given = {f"ours {name}": partial(_ours, bench, part, setting) for name, part in shards.items()}
     for name, mode in (("few", "drop"), ("subset", "drop"), ("subset", "mark")):
-        part = shards[name]
-        given[f"{mode} {name}"] = lambda part=part, mode=mode: theirs(bench, part, setting, mode).seconds
+        given[f"{mode} {name}"] = partial(theirs, bench, shards[name], setting, mode)
     return in_turns(given, bench.times)
 
 
-def _rows(shards: dict[str, Shards], setting: Setting, took: dict[str, list[float]], bar: str) -> list[Row]:
-    """Documents a second and core of every side, and the ratio: our largest run with its start-up, the peer without."""
-    gross = {side: _rates(shards, side, took[side], setting.cores) for side in took}
-    net = {side: _rates(shards, side, took[side], setting.cores, _start(took, side)) for side in took}
+def _ours(bench: Bench, given: Shards, setting: Setting) -> Ended:
+    return ours(bench, given, setting)[0]
+
+
+def _rows(shards: dict[str, Shards], setting: Setting, turns: Turns, bar: str) -> list[Row]:
+    """Documents a second and core of every side; the ratios are of our largest run with its start-up."""
     names = {"ours": "tunesmith", "drop": "datatrove", "mark": "datatrove, every filter on every document"}
     rows = []
-    for side in (side for side in took if not side.endswith("few")):
+    for side in (side for side in turns if not side.endswith("few")):
         who, name = side.split()
-        note = f"documents a second and core; {statistics.median(net[side]):,.0f} without start-up"
-        value = statistics.median(gross[side])
-        spread = min(gross[side]), max(gross[side])
-        rows.append(Row(f"{setting}: {names[who]}, {name}", value, shards[name].documents, *spread, note=note))
-    for mode, own_bar in (("drop", bar), ("mark", "")):
-        value, low, high = ratio(gross["ours corpus-300"], net[f"{mode} subset"])
-        note = "ours with start-up, the peer's without"
+        rates = _rates(shards, setting, turns, side, "seconds")
+        note = f"documents a second and core; {_without_start(shards, setting, turns, side)}"
+        what = f"{setting}: {names[who]}, {name}"
+        rows.append(Row(what, median(rates), shards[name].documents, min(rates), max(rates), note=note))
+    for mode, clock, own_bar in (("drop", "seconds", bar), ("drop", "processor_s", ""), ("mark", "seconds", "")):
+        mine = _rates(shards, setting, turns, "ours corpus-300", clock)
+        value, low, high = ratio(mine, _rates(shards, setting, turns, f"{mode} subset", clock, net=True))
         what = f"{setting}: tunesmith, corpus-300 / {names[mode]}"
+        note = f"{CLOCKS[clock]}; ours with start-up, the peer's without"
         rows.append(Row(what, value, shards["corpus-300"].documents, low, high, own_bar, note))
     return rows
 
 
-def _start(took: dict[str, list[float]], side: str) -> Sequence[float]:
-    return took["ours few" if side.startswith("ours") else "drop few"]
-
-
 def _rates(
-    shards: dict[str, Shards], side: str, took: Sequence[float], cores: int, start: Sequence[float] = ()
+    shards: dict[str, Shards], setting: Setting, turns: Turns, side: str, clock: str, *, net: bool = False
 ) -> list[float]:
-    """Documents a second and core; without start-up where `start` says how long a run on few documents took."""
-    documents = shards[side.split()[1]].documents
-    if not start:
-        return [documents / seconds / cores for seconds in took]
-    # A side's run on few documents has no rate of its own.
-    less = [max(seconds - few, 1e-9) for seconds, few in zip(took, start, strict=True)]
-    return [max(documents - FEW, 1) / seconds / cores for seconds in less]
+    """Documents for each second of a core, round by round; `net` takes off what a run on few documents takes."""
+    documents, spent = shards[side.split()[1]].documents, _spent(turns[side], setting, clock)
+    if not net:
+        return [documents / seconds for seconds in spent]
+    start = _spent(turns[_start(side)], setting, clock)
+    return [(documents - FEW) / (seconds - few) for seconds, few in zip(spent, start, strict=True)]
 
 
-def _language_shares(
-    cores: int, shards: dict[str, Shards], without: dict[str, list[float]], with_language: dict[str, list[float]]
-) -> list[Row]:
+def _spent(turns: Sequence[Ended], setting: Setting, clock: str) -> list[float]:
+    """The seconds of cores that a side had, or those that it kept them busy."""
+    return [ended.seconds * setting.cores if clock == "seconds" else ended.processor_s for ended in turns]
+
+
+def _start(side: str) -> str:
+    return "ours few" if side.startswith("ours") else "drop few"
+
+
+def _without_start(shards: dict[str, Shards], setting: Setting, turns: Turns, side: str) -> str:
+    spent, start = (_spent(turns[name], setting, "seconds") for name in (side, _start(side)))
+    if min(spent) < 2 * max(start):
+        return f"start-up {median(start) / setting.cores:.1f} s is most of it"
+    rate = median(_rates(shards, setting, turns, side, "seconds", net=True))
+    return f"{rate:,.0f} without the start-up of {median(start) / setting.cores:.1f} s"
+
+
+def _language_shares(shards: dict[str, Shards], setting: Setting, without: Turns, telling: Turns) -> list[Row]:
+    """What share of the processor time language takes: the difference between runs with it and without."""
     rows = []
     for who, side in (("tunesmith", "ours corpus-300"), ("datatrove", "drop subset")):
-        shares = [1 - less / more for less, more in zip(without[side], with_language[side], strict=True)]
-        what = f"{cores} core{'s' * (cores > 1)}: language's share of the time, {who}"
-        n = shards[side.split()[1]].documents
-        rows.append(Row(what, statistics.median(shares), n, min(shares), max(shares)))
+        pairs = zip(*(_spent(turns[side], setting, "processor_s") for turns in (without, telling)), strict=True)
+        shares = [1 - less / more for less, more in pairs]
+        what, n = f"{setting}: language's share of {who}'s processor time", shards[side.split()[1]].documents
+        rows.append(Row(what, median(shares), n, min(shares), max(shares)))
     return rows
 
 
@@ -185,6 +202,7 @@ def _slowest(bench: Bench, given: Shards, setting: Setting) -> Row:
     """The operator that took the largest share of the pass, as the run's own report has it."""
     _, report = ours(bench, given, setting)
     seconds: dict[str, float] = report["lists"]["documents"]["operators"]
-    name = max(seconds, key=lambda name: seconds[name])
-    shares = ", ".join(f"{key} {seconds[key] / sum(seconds.values()):.0%}" for key in sorted(seconds, key=seconds.get))
-    return Row(f"slowest operator: {name}", seconds[name] / sum(seconds.values()), given.documents, note=shares)
+    whole = sum(seconds.values())
+    slowest, *others = sorted(seconds, key=lambda name: -seconds[name])
+    note = ", ".join(f"{name} {seconds[name] / whole:.0%}" for name in others if seconds[name] >= 0.005 * whole)
+    return Row(f"{setting}: slowest operator, {slowest}", seconds[slowest] / whole, given.documents, note=note)

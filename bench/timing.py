@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -17,22 +19,25 @@ T = TypeVar("T")
 SAMPLE_S = 0.05
 TOLD = 2000  # characters of what a failed process wrote
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 SESSION = 3  # of the fields of /proc/PID/stat that follow the command's name
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A process that has ended well: how long it took from start to end, what it printed, the most memory it held."""
+    """A process that has ended well: its time, the processor time of all that it started, what it printed and held."""
 
     seconds: float
+    processor_s: float
     output: str
     peak_bytes: int
 
 
 def run(command: Sequence[str | Path], *, cores: int, folder: Path | None = None, watch: bool = False) -> Ended:
     """Run a command on the last `cores` cores that may be used; with `watch`, sample the memory of its session."""
+    ctypes.CDLL(None).prctl(SUBREAPER, 1)  # what outlives the command is waited for here, so that its time counts
     pinned = sorted(os.sched_getaffinity(0))[-cores:]
-    begun = perf_counter()
+    begun, busy = perf_counter(), _children_s()
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env=os.environ | ONE_THREAD, preexec_fn=lambda: os.sched_setaffinity(0, pinned),
@@ -45,9 +50,10 @@ def run(command: Sequence[str | Path], *, cores: int, folder: Path | None = None
     output, errors = process.communicate()
     seconds = perf_counter() - begun
     ended.set()
+    _wait_for_orphans()
     if process.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{errors[-TOLD:]}")
-    return Ended(seconds, output, max(peaks))
+    return Ended(seconds, _children_s() - busy, output, max(peaks))
 
 
 def in_turns(sides: Mapping[str, Callable[[], T]], times: int) -> dict[str, list[T]]:
@@ -68,6 +74,19 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> tuple[float, float, 
     """
     each = [a / b for a, b in zip(over, under, strict=True)]
     return statistics.median(over) / statistics.median(under), min(each), max(each)
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _wait_for_orphans() -> None:
+    try:
+        while True:
+            os.wait()
+    except ChildProcessError:
+        return
 
 
 def _sample(session: int, peaks: list[int], ended: threading.Event) -> None:

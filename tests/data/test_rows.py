@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numba
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -133,6 +134,7 @@ DOCUMENTS = st.lists(
 def test_a_batch_of_a_fast_reader_becomes_what_its_rows_become(
     large: int, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, object]]
 ) -> None:
+    assert numba  # compiled code is used once it is loaded
     monkeypatch.setattr("tunesmith.data.rows.LARGE_BYTES", large)
     place = {"uri": "a.jsonl", "line": 1, "offset": 0}
     kinds = dict.fromkeys(("text", "license", "meta", "uri"), pa.string()) | dict.fromkeys(

@@ -117,7 +117,7 @@ def steps_of(dataset: Dataset) -> list[dict[str, object]]:
             )
         made = _int(manifest, "made")
         losses = {"quarantine: unreadable": _int(manifest, "quarantined")} if _int(manifest, "quarantined") else {}
-        losses |= cast(Mapping[str, int], manifest.counts.get("dropped", {}))
+        losses |= _in_order(manifest)
         for reason, dropped in losses.items():
             name, _, why = reason.partition(": ")
             kept = left + made - dropped
@@ -135,6 +135,14 @@ def steps_of(dataset: Dataset) -> list[dict[str, object]]:
             left, made = kept, 0
         left += made
     return steps
+
+
+def _in_order(manifest: Manifest) -> dict[str, int]:
+    """The counts of a manifest by reason, in the order in which the bounds decided; a manifest itself is sorted."""
+    bounds = cast("list[Mapping[str, object]]", manifest.parameters.get("bounds", []))
+    order = {str(bound["step"]): number for number, bound in reversed(list(enumerate(bounds)))}
+    counts = cast(Mapping[str, int], manifest.counts.get("dropped", {}))
+    return dict(sorted(counts.items(), key=lambda item: (order.get(item[0].partition(": ")[0], 0), item[0])))
 
 
 def dropped_rows(dataset: Dataset) -> Iterator[pa.Table]:

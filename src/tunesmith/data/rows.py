@@ -6,6 +6,7 @@ Most sources give dicts (`to_batch`), fast readers whole batches (`columnar_batc
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ CONTENT_COLUMNS = (*GIVEN_BY_SOURCE, "meta")  # what a row without a key is know
 NOT_CONTENT = frozenset({"quarantine", "key", "origin", "meta", *PLACE, *GIVEN_BY_SOURCE})
 ROLE, CONTENT = "role", "content"
 BIGGEST = 1 << 63
-LARGE_BYTES = 1 << 18  # of a batch: for a smaller one, to load compiled code takes longer than to do without
+LARGE_BYTES = 1 << 18  # of a batch: for a smaller one, compiled code saves nothing
 
 
 class Misfit(ValueError):
@@ -136,7 +137,8 @@ def _ids(batch: pa.RecordBatch, content: Mapping[str, pa.Array], source: str, id
     if "key" in batch.schema.names and not batch["key"].null_count:
         return pa.array([ids.take(source, key) for key in batch["key"].to_pylist()], pa.string())
     contents: Iterable[bytes]
-    if batch.nbytes >= LARGE_BYTES and all(pa.types.is_string(column.type) for column in content.values()):
+    compiled = batch.nbytes >= LARGE_BYTES and "numba" in sys.modules  # to load it for this alone takes too long
+    if compiled and all(pa.types.is_string(column.type) for column in content.values()):
         from tunesmith.data.kernels.json_text import json_objects
 
         data, ends = json_objects(content)

@@ -16,7 +16,7 @@ from tunesmith.data.sources._whole import quarantined
 
 VERSION = 1
 SUFFIXES = (".jsonl", ".ndjson")
-LARGE_BYTES = 1 << 20  # of a file: for a smaller one, to load the compiled code takes longer than to do without
+LARGE_BYTES = 1 << 25  # of a file: for a smaller one, to load the compiled code takes longer than to do without
 BLOCK_BYTES = 1 << 21
 
 

@@ -11,6 +11,7 @@ from tunesmith.web.read import mapping, mappings
 from tunesmith.web.words import plain
 
 SHOWN = 4
+SIGNALS = 8  # of a row that are told
 Fields = Mapping[str, object]
 
 
@@ -81,4 +82,6 @@ def _text(row: Fields) -> Html:
 
 
 def _signals(row: Fields) -> str:
-    return ", ".join(f"{name} {plain(value)}" for name, value in sorted(mapping(row.get("signals")).items()))
+    told = [f"{name} {plain(value)}" for name, value in sorted(mapping(row.get("signals")).items())]
+    rest = [f"and {len(told) - SIGNALS} more"] if len(told) > SIGNALS else []
+    return ", ".join([*told[:SIGNALS], *rest])

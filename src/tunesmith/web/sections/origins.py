@@ -48,7 +48,7 @@ def _came_and_went(title: str, one: str, counts: Fields) -> Html:
         (breakable(name), bar, grouped(came), grouped(kept), share(kept, came))
         for (name, came, kept), bar in zip(pairs, bars, strict=True)
     ]
-    header = (one, "", "in", "kept", "share kept")
+    header = (one, "", "in", "kept", "share")
     rest = table(f"{title}, continued", header, rows[SHOWN:], class_="counts")
     more = folded(f"{len(rows) - SHOWN} more", rest) if rows[SHOWN:] else ""
     return card(table(title, header, rows[:SHOWN], class_="counts"), more)

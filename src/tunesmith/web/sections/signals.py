@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tunesmith.web.draw import histogram
-from tunesmith.web.html import Html, tag
+from tunesmith.web.html import Html, breakable, tag
 from tunesmith.web.page import Section
 from tunesmith.web.read import amount, amounts, mapping, named, sequence
 from tunesmith.web.words import grouped, plain
@@ -43,7 +43,7 @@ def _figure(signal: str, fields: Mapping[str, object], of: str) -> Html:
     kept = ", ".join(f"{name} {plain(value)}" for name, value in bounds.items()) or "no bound"
     peak = max(range(len(counts)), key=lambda index: counts[index])
     alt = f"Histogram of {signal}, {n}, most often between {edges[peak]:g} and {edges[peak + 1]:g}; bounds: {kept}"
-    caption = tag("figcaption", tag("b", signal), f" {of} " if of else " ", tag("small", f"{kept} · {n}"))
+    caption = tag("figcaption", tag("b", breakable(signal)), f" {of} " if of else " ", tag("small", f"{kept} · {n}"))
     return tag("figure", caption, histogram(edges, counts, amounts(bounds), alt=alt), class_="card")
 
 
