@@ -26,6 +26,7 @@ from tunesmith.core.artifact import write_json
 from tunesmith.run.machine import describe_machine
 
 RESULTS = Path(__file__).parent / "results" / "data.json"
+LEAST = 300  # documents
 QUALITY_TAGGERS, PII_TAGGER = ("gopher_v2", "c4_v2"), "pii_regex_with_counts_fast_v2"
 
 
@@ -54,7 +55,10 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--subset", type=int, default=1500, help="documents that slow peers are given")
     parser.add_argument("--times", type=int, default=3, help="rounds")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.subset < LEAST:
+        parser.error(f"--subset: {LEAST} at least, or a peer's run is mostly its start-up")
+    return asked
 
 
 def _names(text: str) -> list[str]:

@@ -10,6 +10,7 @@ data:
     - source: csv
       path: examples.csv             # with columns question and answer
       text: answer                   # the column that is the record's text; all others can be named too
+      license: LicenseRef-ours       # of the rows, as SPDX writes it
     - edit: redact_pii
     - edit: to_chat
       user: "{question}"
