@@ -25,8 +25,8 @@ def page() -> str:
 
 PRESETS_HEAD = """# Presets: published rules as signals with bounds
 
-Written by `python -m tests.names` from the presets themselves; a test holds it to them. `- preset: NAME` in a recipe stands
-for these signals, each under the name PRESET_SIGNAL. What a recipe says replaces a bound:
+Written by `python -m tests.names` from the presets themselves; a test holds it to them. `- preset: NAME` in a recipe
+stands for these signals, each under the name PRESET_SIGNAL. What a recipe says replaces a bound:
 
 ```yaml
 - preset: gopher

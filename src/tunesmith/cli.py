@@ -64,10 +64,12 @@ def check(recipe: RecipePath, set_: Sets = None) -> None:
     """Check a recipe: every mistake with its line and a remedy, before any work starts."""
     from tunesmith.recipe import load_recipe
     from tunesmith.recipe.sets import parse_sets
-    from tunesmith.run.probe import probe
+    from tunesmith.run.probe import probe, told
 
     found = load_recipe(recipe, sets=parse_sets(set_ or []))
     lists = ", ".join(f"{name} ({len(items.steps)} steps)" for name, items in found.data.items())
+    for sentence in told(found):
+        typer.echo(sentence)
     for warning in probe(found):
         typer.echo(f"Warning: {warning}", err=True)
     typer.echo(f"{recipe}: no mistakes. Data: {lists or 'none'}. Train: {len(found.train)} steps.")

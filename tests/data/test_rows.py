@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunesmith.core.record import COLUMNS
-from tunesmith.data.rows import Ids, columnar_batch, to_batch
+from tunesmith.data.rows import columnar_batch, to_batch
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -54,13 +54,6 @@ def test_a_row_without_key_is_known_by_its_content_and_not_by_its_place() -> Non
     first, _ = to_batch([{"text": "same", "line": 1, "uri": "a"}], source="notes")
     moved, _ = to_batch([{"text": "new above it"}, {"text": "same", "line": 2, "uri": "b"}], source="notes")
     assert moved["id"][1] == first["id"][0]
-
-
-def test_equal_rows_get_different_ids_also_across_batches() -> None:
-    ids = Ids()
-    first, _ = to_batch([{"text": "same"}, {"text": "same"}], source="notes", ids=ids)
-    second, _ = to_batch([{"text": "same"}], source="notes", ids=ids)
-    assert len({*first["id"].to_pylist(), *second["id"].to_pylist()}) == 3
 
 
 def test_conversations_and_pairs_take_the_forms_that_are_in_use() -> None:
@@ -114,7 +107,6 @@ def test_a_meta_that_would_hide_a_value_stays_whole() -> None:
 def test_whatever_a_row_holds_it_is_kept_or_quarantined(rows: list[dict[str, object]]) -> None:
     batch, quarantined = to_batch(rows, source="anything")
     assert batch.num_rows + len(quarantined) == len(rows)
-    assert len(set(batch["id"].to_pylist())) == batch.num_rows
     assert isinstance(pa.Table.from_batches([batch]), pa.Table)
 
 
@@ -165,7 +157,6 @@ def test_a_batch_with_keys_and_conversations_has_the_ids_of_its_rows() -> None:
     for batch, rows in ((keyed, keyed.to_pylist()), (chats, [{"messages": turns}] * 2)):
         fast, slow = columnar_batch(batch, source="s")[0], to_batch(rows, source="s")[0]
         assert fast["id"].to_pylist() == slow["id"].to_pylist()
-        assert len(set(fast["id"].to_pylist())) == 2
 
 
 def test_a_batch_of_which_no_row_can_be_read_is_empty() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +84,10 @@ def test_check_warns_about_a_source_without_a_licence(outcome: Outcome) -> None:
     assert "data.texts[1]" in done.err
     assert "license: with its SPDX identifier" in done.err
     assert "data.texts[0]" not in done.err
+
+
+def test_check_says_what_a_chat_log_is_taken_for(tmp_path: Path) -> None:
+    write_rows(tmp_path / "log.jsonl", [{"instruction": "Add 2 and 2.", "input": "", "output": "4"}])
+    done = cli("check", write_recipe(tmp_path, "name: c\ndata:\n  - {source: chats, path: log.jsonl, license: MIT}\n"))
+    assert done.code == 0, done.all
+    assert "log.jsonl is read as alpaca: 1 of the first 1 rows have instruction" in done.out

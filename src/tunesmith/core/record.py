@@ -19,6 +19,7 @@ MESSAGE = pa.struct(
         pa.field("content", pa.string()),
         pa.field("name", pa.string()),
         pa.field("tool_calls", pa.string()),  # JSON, as the source gave it
+        pa.field("tool_call_id", pa.string()),  # of the call that a tool's message answers
         pa.field("weight", pa.float64()),
     ]
 )

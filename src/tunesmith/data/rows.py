@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import cast
 
@@ -33,33 +31,18 @@ class Misfit(ValueError):
     """A value that the schema has no place for, with the column and what was found there."""
 
 
-@dataclass
-class Ids:
-    """Gives out record ids, counting equals: the second row with the same key gets ordinal 1."""
-
-    seen: Counter[str] = field(default_factory=Counter)
-
-    def take(self, source: str, key: str | bytes) -> str:
-        """The id of the next row of this source with this key."""
-        name = record_id(source, key)
-        ordinal = self.seen[name]
-        self.seen[name] += 1
-        return record_id(source, key, ordinal) if ordinal else name
-
-
 def to_batch(
     rows: Sequence[Record],
     *,
     source: str,
     domain: str | None = None,
     license: str | None = None,
-    ids: Ids | None = None,
 ) -> tuple[pa.RecordBatch, list[dict[str, object]]]:
     """The rows as a batch (unused columns absent), and those that do not fit as quarantine entries, in order.
 
-    `license` stands where a row names none. Known keys become columns, all others one JSON string in `meta`.
+    `license` stands where a row names none. Known keys become columns, all others one JSON string in `meta`. Equal
+    rows have equal ids here; `settle.settle_ids` tells them apart.
     """
-    ids = ids or Ids()
     fitted: list[dict[str, object]] = []
     quarantined: list[dict[str, object]] = []
     for row in rows:
@@ -72,7 +55,7 @@ def to_batch(
             quarantined.append(_unfit(row, error))
             continue
         key = row.get("key")
-        row_id = ids.take(source, _dump(content) if key is None else str(key))
+        row_id = record_id(source, _dump(content) if key is None else str(key))
         own = {"id": row_id, "source": source, "domain": domain, "license": content.get("license") or license}
         fitted.append({**content, **own, "origin": origin})
     return from_fitted(fitted), quarantined
@@ -84,14 +67,13 @@ def columnar_batch(
     source: str,
     domain: str | None = None,
     license: str | None = None,
-    ids: Ids | None = None,
 ) -> tuple[pa.RecordBatch, list[dict[str, object]]]:
     """The same for a batch that a fast reader gives: columns of the schema, `meta` as JSON, `key` and a row's place."""
     batch, quarantined = _valid(batch)
     count = batch.num_rows
     given = {name: batch[name].cast(COLUMNS[name]) for name in CONTENT_COLUMNS if name in batch.schema.names}
     used = {name: column for name, column in given.items() if column.null_count < count}
-    own = {"id": _ids(batch, used, source, ids or Ids()), "source": pa.repeat(pa.scalar(source), count)}
+    own = {"id": _ids(batch, used, source), "source": pa.repeat(pa.scalar(source), count)}
     own |= {"domain": pa.repeat(pa.scalar(domain), count)} if domain else {}
     if named := _licenses(used.get("license"), license, count):
         own["license"] = named
@@ -133,9 +115,9 @@ def _invalid(row: pa.RecordBatch, error: str) -> dict[str, object]:
     return {**place, "error": error, "raw": text.cast(pa.binary())[0].as_py() if pa.types.is_string(text.type) else ""}
 
 
-def _ids(batch: pa.RecordBatch, content: Mapping[str, pa.Array], source: str, ids: Ids) -> pa.Array:
+def _ids(batch: pa.RecordBatch, content: Mapping[str, pa.Array], source: str) -> pa.Array:
     if "key" in batch.schema.names and not batch["key"].null_count:
-        return pa.array([ids.take(source, key) for key in batch["key"].to_pylist()], pa.string())
+        return pa.array([record_id(source, key) for key in batch["key"].to_pylist()], pa.string())
     contents: Iterable[bytes]
     compiled = batch.nbytes >= LARGE_BYTES and "numba" in sys.modules  # to load it for this alone takes too long
     if compiled and all(pa.types.is_string(column.type) for column in content.values()):
@@ -147,7 +129,7 @@ def _ids(batch: pa.RecordBatch, content: Mapping[str, pa.Array], source: str, id
     else:
         rows = pa.RecordBatch.from_pydict(dict(content)).to_pylist() if content else [{}] * batch.num_rows
         contents = (_dump({name: value for name, value in row.items() if value is not None}) for row in rows)
-    return pa.array([ids.take(source, key) for key in contents], pa.string())
+    return pa.array([record_id(source, key) for key in contents], pa.string())
 
 
 def _licenses(given: pa.Array | None, license: str | None, count: int) -> pa.Array | None:
@@ -220,12 +202,15 @@ def _messages(value: object, name: str) -> list[dict[str, object]]:
 def _message(item: object, where: str) -> dict[str, object]:
     if not isinstance(item, Mapping) or ROLE not in item:
         raise Misfit(f"{where} is {_shown(item)}, not a message with role and content")
-    content, name, calls, weight = (item.get(key) for key in (CONTENT, "name", "tool_calls", "weight"))
+    content, name, calls, called, weight = (
+        item.get(key) for key in (CONTENT, "name", "tool_calls", "tool_call_id", "weight")
+    )
     return {
         ROLE: _text(item[ROLE], f"{where}.role"),
         CONTENT: None if content is None else _text(content, f"{where}.content"),
         "name": None if name is None else _text(name, f"{where}.name"),
         "tool_calls": None if calls is None else _json(calls, f"{where}.tool_calls"),
+        "tool_call_id": None if called is None else _text(called, f"{where}.tool_call_id"),
         "weight": None if weight is None else _number(weight, f"{where}.weight"),
     }
 

@@ -28,7 +28,7 @@ from tunesmith.data.clock import Clock
 from tunesmith.data.dataset import Dataset, shard_path, write_shard
 from tunesmith.data.measure import apply
 from tunesmith.data.op import Op
-from tunesmith.data.rows import Ids, columnar_batch, to_batch
+from tunesmith.data.rows import columnar_batch, to_batch
 from tunesmith.data.step import one_type_each
 
 VERSION = 2
@@ -234,7 +234,6 @@ def _text_of(value: object) -> str:
 
 
 def _batches(pieces: Sequence[Piece], aside: _Aside) -> Iterator[pa.RecordBatch]:
-    ids = Ids()
     for piece in pieces:
         if isinstance(piece, DatasetPiece):
             columns = [name for name in piece.dataset.columns if name not in ("kept", "step", "why")]
@@ -244,9 +243,9 @@ def _batches(pieces: Sequence[Piece], aside: _Aside) -> Iterator[pa.RecordBatch]
         for rows in _batched(rows_of(piece)):
             source, domain, licence = piece.source, piece.domain, piece.license
             if isinstance(rows, pa.RecordBatch):
-                batch, unfit = columnar_batch(rows, source=source, domain=domain, license=licence, ids=ids)
+                batch, unfit = columnar_batch(rows, source=source, domain=domain, license=licence)
             else:
-                batch, unfit = to_batch(rows, source=source, domain=domain, license=licence, ids=ids)
+                batch, unfit = to_batch(rows, source=source, domain=domain, license=licence)
             aside.add_unread(unfit)
             yield batch
 

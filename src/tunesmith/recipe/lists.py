@@ -156,7 +156,7 @@ def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
     label = found.name(take(at, "as"), default=named.label)
     parameters = {**values, **{name: parse_feed(str(item.value)) for name, item in feeds.items()}}
     if "path" in engine:
-        parameters["path"] = _path(engine["path"], found)
+        parameters["path"] = _path(engine["path"], named, found)
     elif kind == "source" and _reads_files(named):
         found.error(f"{at}: {named.name} needs path:.", "Name a file, a folder or a glob such as raw/*.jsonl.gz.")
     return Step(
@@ -175,7 +175,7 @@ def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
     )
 
 
-def _path(at: At, found: Found) -> object:
+def _path(at: At, named: Named, found: Found) -> object:
     """The files a source names, as the recipe has them; each has to match some file."""
     given = at.plain
     if not given or not (
@@ -184,7 +184,7 @@ def _path(at: At, found: Found) -> object:
         found.error(f"{at}: {given!r} is neither a path nor a list of paths.", "For example raw/*.jsonl.gz.")
         return given
     try:
-        expand_path(cast(str | list[str], given), found.folder)
+        expand_path(cast(str | list[str], given), found.folder, getattr(named.module(), "SUFFIXES", ()))
     except UserError as error:
         found.error(f"{at}: {error.problem}", error.hint)
     return given

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
+from typing import cast
 
 import pyarrow as pa
 
 from tunesmith.core.record import SIGNAL
 from tunesmith.core.registry import near
+from tunesmith.data.files import File
 from tunesmith.data.measure import apply
-from tunesmith.data.rows import Ids, to_batch
+from tunesmith.data.rows import to_batch
 from tunesmith.data.stretch import rows_of
 from tunesmith.data.verdicts import failing
 from tunesmith.recipe import DataList, Recipe, Step
@@ -33,6 +35,16 @@ def probe(recipe: Recipe) -> Iterator[str]:
             yield from _probe_list(recipe, data)
 
 
+def told(recipe: Recipe) -> Iterator[str]:
+    """What sources that recognise formats take their first file for, and why."""
+    for step in (step for data in recipe.data.values() for step in data.steps if step.kind == "source"):
+        module = step.function.module()
+        for piece in pieces_of(recipe, step)[:1] if hasattr(module, "recognised") else []:
+            file = cast(File, piece.piece)
+            found = module.recognised(file)
+            yield f"{step.where}: {file.uri} is read as {found.format}: {found.why}."
+
+
 def _probe_list(recipe: Recipe, data: DataList) -> Iterator[str]:
     steps = list(takewhile(lambda step: step.kind not in (*ALONE, "make") and not step.is_fitted, data.steps))
     batch = _first_rows(recipe, [step for step in steps if step.kind == "source"])
@@ -46,13 +58,12 @@ def _probe_list(recipe: Recipe, data: DataList) -> Iterator[str]:
 
 
 def _first_rows(recipe: Recipe, sources: Sequence[Step]) -> pa.RecordBatch:
-    ids = Ids()
     share = -(-FIRST_ROWS // len(sources))
     batches = []
     for step in sources:
-        pieces = [replace(piece, rows=None) for piece in pieces_of(recipe, step)]
+        pieces = [replace(piece, rows=share) for piece in pieces_of(recipe, step)]
         rows = list(islice((row for piece in pieces for row in rows_of(piece)), share))
-        batches.append(to_batch(rows, source=step.label, domain=step.domain, license=step.license, ids=ids)[0])
+        batches.append(to_batch(rows, source=step.label, domain=step.domain, license=step.license)[0])
     tables = [pa.Table.from_batches([batch]) for batch in batches if batch.num_rows] or [
         pa.Table.from_batches(batches[:1])
     ]

@@ -12,7 +12,7 @@ import pyarrow as pa
 from tunesmith.core.executor import LocalExecutor
 from tunesmith.core.record import COLUMNS
 from tunesmith.data.dataset import Dataset
-from tunesmith.data.rows import Ids, to_batch
+from tunesmith.data.rows import to_batch
 from tunesmith.data.stream import Stream
 
 Rows = Sequence[Mapping[str, object]]
@@ -38,8 +38,7 @@ class Shards:
 
 def stream_of(*shards: Rows, scratch: Path, workers: int = 1, seed: int = 7) -> Stream:
     """A stream whose shards hold these rows."""
-    ids = Ids()
-    batches = [to_batch(rows, source="toys", ids=ids)[0] for rows in shards]
+    batches = [to_batch(rows, source="toys")[0] for rows in shards]
     tables = tuple(pa.Table.from_batches([batch]) for batch in batches)
     scratch.mkdir(parents=True, exist_ok=True)
     return Stream(cast(Dataset, Shards(tables)), LocalExecutor(workers), scratch, seed)

@@ -152,7 +152,7 @@ def _turn(item: object, where: str) -> Turn:
         return turn("assistant", None, tool_calls=value)
     if role not in ROLES:
         raise ValueError(f"{where}.{named} is {item[named]!r}, none of {', '.join(sorted(ROLES))}")
-    more = {name: item[name] for name in ("name", "tool_calls", "weight") if item.get(name) is not None}
+    more = {name: item[name] for name in ("name", "tool_calls", "tool_call_id", "weight") if item.get(name) is not None}
     content = _content(value, where)
     if content is None and not more.get("tool_calls"):
         raise ValueError(f"{where} has no {'content' if named == 'role' else 'value'}")
