@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tunesmith.core.errors import UserError
 from tunesmith.data.files import File
-from tunesmith.data.rows import Ids, columnar_batch, to_batch
+from tunesmith.data.rows import columnar_batch, to_batch
 from tunesmith.data.sources import jsonl
 
-ANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WHOLE = 1 << 40  # so large that no file is read in batches
 
 
@@ -26,13 +26,15 @@ def read(
 ) -> tuple[list[dict[str, object]], list[Mapping[str, object]], int]:
     """The records, the quarantine and the number of batches, with files read in batches from a size on."""
     monkeypatch.setattr(jsonl, "LARGE_BYTES", large)
-    ids, rows, quarantine, batches = Ids(), [], [], 0
+    rows: list[dict[str, object]] = []
+    quarantine: list[Mapping[str, object]] = []
+    batches = 0
     for item in jsonl.jsonl(file, **parameters):
         if isinstance(item, pa.RecordBatch):
-            batch, unfit = columnar_batch(item, source="s", domain="d", license="MIT", ids=ids)
+            batch, unfit = columnar_batch(item, source="s", domain="d", license="MIT")
             batches += 1
         else:
-            batch, unfit = to_batch([item], source="s", domain="d", license="MIT", ids=ids)
+            batch, unfit = to_batch([item], source="s", domain="d", license="MIT")
         rows += [{name: value for name, value in row.items() if value is not None} for row in batch.to_pylist()]
         quarantine += unfit
     return rows, quarantine, batches
