@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import cast
 
 from tunesmith.core.errors import UserError
@@ -36,7 +37,7 @@ def per_word(log10: float, words: int) -> float:
 @cache
 def _scorer(path: LocalPath) -> Callable[[str], float]:
     try:
-        import kenlm
+        kenlm = import_module("kenlm")
     except ImportError:
         raise UserError("kenlm_perplexity: the package kenlm is not installed.", "pip install kenlm") from None
     try:
