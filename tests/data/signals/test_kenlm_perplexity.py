@@ -13,13 +13,17 @@ from tunesmith.data.signals.kenlm_perplexity import kenlm_perplexity
 
 ARPA = """\\data\\
 ngram 1=5
+ngram 2=1
 
 \\1-grams:
--99 <s>
--1 </s>
--2 <unk>
--1 cat
--2 dog
+-99\t<s>\t0
+-1\t</s>
+-2\t<unk>\t0
+-1\tcat\t0
+-2\tdog\t0
+
+\\2-grams:
+-0.5\tcat dog
 
 \\end\\
 """
@@ -33,10 +37,10 @@ def test_without_the_package_the_user_is_told_what_to_install() -> None:
 
 
 @needs_kenlm
-def test_a_unigram_model_gives_what_a_hand_computes(tmp_path: Path) -> None:
+def test_a_model_gives_what_a_hand_computes(tmp_path: Path) -> None:
     (tmp_path / "toy.arpa").write_text(ARPA)
     model = LocalPath(str(tmp_path / "toy.arpa"))
-    assert kenlm_perplexity("cat dog", model=model) == pytest.approx(10 ** (4 / 3))
+    assert kenlm_perplexity("cat dog", model=model) == pytest.approx(10 ** ((1 + 0.5 + 1) / 3))
     assert kenlm_perplexity("cat\n cat ", model=model) == pytest.approx(10)
 
 
