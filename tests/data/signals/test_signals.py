@@ -13,7 +13,6 @@ from tunesmith.core.errors import UserError
 from tunesmith.data.signals.characters import characters
 from tunesmith.data.signals.regex import regex
 
-
 OF_A_MODEL = {"causal_perplexity", "classifier"}  # tests/models/test_texts.py makes the models that these need
 
 
