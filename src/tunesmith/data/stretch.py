@@ -7,6 +7,7 @@ the parts their places in the dataset.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -341,4 +342,7 @@ def run_stretch(
 
 
 def _call(task: Task) -> tuple[Counts, dict[str, float]]:
-    return task()
+    done = task()
+    gc.collect()  # a worker makes few objects, so it seldom collects: cycles would hold the batches of many tasks
+    pa.default_memory_pool().release_unused()
+    return done
