@@ -181,6 +181,8 @@ class _Parts:
         with self.clock.of(WRITE):
             write_shard(part_path(self.out, self.task, self.count), table)
         self.waiting, self.size, self.count = [], 0, self.count + 1
+        gc.collect()  # a worker makes few objects, so it seldom collects: cycles would hold the batches of many parts
+        pa.default_memory_pool().release_unused()
 
 
 def _tally(table: pa.Table, column: str) -> dict[str, int]:
@@ -342,7 +344,4 @@ def run_stretch(
 
 
 def _call(task: Task) -> tuple[Counts, dict[str, float]]:
-    done = task()
-    gc.collect()  # a worker makes few objects, so it seldom collects: cycles would hold the batches of many tasks
-    pa.default_memory_pool().release_unused()
-    return done
+    return task()
