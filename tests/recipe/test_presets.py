@@ -63,6 +63,8 @@ def test_a_recipe_changes_bounds_names_and_parameters_and_leaves_signals_out(tmp
         ("{preset: ./house.yaml, without: [shout]}", "has no signal 'shout'"),
         ("{preset: ./house.yaml, kep: {}}", "Did you mean 'keep'?"),
         ("{preset: ./house.yaml, keep: 3}", "names no signal"),
+        ("{preset: ./house.yaml, keep: {words: 3}}", "3 is no mapping"),
+        ("{preset: ./recipe.yaml}", "is not a preset"),
     ],
 )
 def test_a_mistake_in_a_preset_is_told_with_a_remedy(tmp_path: Path, line: str, told: str) -> None:

@@ -31,7 +31,9 @@ def read_preset(name: str, base: Path = Path()) -> Fields:
     if not name.endswith(".yaml") and name not in preset_names():
         raise UserError(f"there is no preset {name!r}.", near(name, preset_names()))
     given = cast(Fields, read_yaml(base / name if name.endswith(".yaml") else FOLDER / f"{name}.yaml")[0].plain)
-    steps = cast(list[Fields], given["steps"])
+    steps = given.get("steps")
+    if not isinstance(steps, list) or not all(isinstance(step, Mapping) and "signal" in step for step in steps):
+        raise UserError(f"{name} is not a preset: its steps: are not all signals.", "docs/presets.md shows the form.")
     return {**given, "steps": {str(step.get("as", step["signal"])): step for step in steps}}
 
 
@@ -65,7 +67,11 @@ def _changes(at: At, word: str, known: list[str], found: Found) -> Mapping[str, 
         found.error(f"{changes}: {changes.plain!r} names no signal.", f"For example {word}: {{{known[0]}: {{...}}}}.")
         return {}
     one_of(changes, known, found)
-    return cast(Mapping[str, Fields], changes.plain)
+    for name, item in changes.items():
+        if not isinstance(item.value, Mapping):
+            found.error(f"{item}: {item.plain!r} is no mapping.", f"For example {word}: {{{name}: {{...}}}}.")
+    given = cast(Mapping[str, object], changes.plain)
+    return {name: cast(Fields, value) for name, value in given.items() if isinstance(value, Mapping)}
 
 
 def _step(part: str, step: Fields, changes: Mapping[str, Mapping[str, Fields]]) -> dict[str, object]:
