@@ -47,6 +47,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "origin": ORIGIN,
     "parents": pa.list_(pa.string()),
     "part": pa.string(),  # of the split: train, validation, test, ..
+    "copies": pa.int64(),  # how often a mix has the row; 1 where it is null
     "weight": pa.float64(),
     "meta": pa.string(),
 }

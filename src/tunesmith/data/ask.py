@@ -88,8 +88,10 @@ def _as_taken(named: Named, name: str, value: object) -> object:
     annotation = str(inspect.signature(_loaded_once(named)).parameters[name].annotation)
     if isinstance(value, str) and "Callable" in annotation:
         return _loaded_once(Named("function", value, named.base))
-    if isinstance(value, str) and "LocalPath" in annotation:
+    if "LocalPath" in annotation and isinstance(value, str):
         return str((Path(named.base) / value).resolve())
+    if "LocalPath" in annotation and isinstance(value, list | tuple):
+        return [str(Path(named.base).resolve() / path) for path in value]
     return value
 
 

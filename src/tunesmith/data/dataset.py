@@ -43,9 +43,14 @@ class Dataset:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that can be read, those of later layers last, without signals that an edit made stale."""
-        stale = {name for layer in self.layers for name in read_manifest(layer).facts.get("stale", ())}  # type: ignore[attr-defined]  # a list of names
-        seen = {name: None for layer in self.layers for name in _names(layer)}
-        return tuple(name for name in seen if name not in stale)
+        seen: dict[str, None] = {}
+        for layer in self.layers:
+            own = dict.fromkeys(_names(layer))
+            stale = set(read_manifest(layer).facts.get("stale", ()))  # type: ignore[call-overload]  # a list of names
+            is_base = layer == self.layers[0]  # whose own columns may be stale; a later layer speaks of those before it
+            seen = {name: None for name in (seen | own if is_base else seen) if name not in stale}
+            seen |= {} if is_base else own
+        return tuple(seen)
 
     def read(
         self, shard: int, columns: Sequence[str] | None = None, *, part: str | None = None, kept: bool = True
@@ -93,7 +98,7 @@ def open_dataset(folder: Path) -> Dataset:
     while here is not None:
         layers.insert(0, here)
         manifest = read_manifest(here)
-        below = manifest.inputs.get(ROWS) if manifest.step != "stretch" else None
+        below = None if "shards" in manifest.facts else manifest.inputs.get(ROWS)  # who counts shards has the rows
         here = folder.parents[1] / below if below else None
     return Dataset(tuple(layers), int(str(read_manifest(layers[0]).facts["shards"])))
 

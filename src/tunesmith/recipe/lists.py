@@ -148,9 +148,9 @@ def _step(at: At, kind: StepKind, named: Named, found: Found) -> Step:
     shared = [name for name in SHARED if kind == "signal" or name != "on"]  # elsewhere `on` is no word of ours
     own = {name: item for name, item in at.items() if name != kind and name not in shared}
     engine = {name: own.pop(name) for name in OF_SOURCES if kind == "source" and _belongs_to_engine(named, name, own)}
-    feeds = {name: own.pop(name) for name in list(own) if kind == "pass" and _takes_rows(named, name)}
+    feeds = {name: own.pop(name) for name in list(own) if kind == "pass" and _names_rows(named, name, own[name])}
     on = take(at, "on") if "on" in shared else None
-    hidden = frozenset(name for name in options(named.load()) if _takes_rows(named, name) or _is_fitted(named, name))
+    hidden = frozenset(feeds) | {name for name in options(named.load()) if _is_fitted(named, name)}
     values, mistakes = check_parameters(named, own, at, engine=hidden, also=OF_SOURCES if kind == "source" else shared)
     found.errors.extend(mistakes or _own_check(named, values, at))
     label = found.name(take(at, "as"), default=named.label)
@@ -206,6 +206,11 @@ def _belongs_to_engine(named: Named, name: str, given: Mapping[str, At]) -> bool
 def _takes_rows(named: Named, name: str) -> bool:
     known = options(named.load())
     return name in known and "Stream" in str(known[name].annotation)
+
+
+def _names_rows(named: Named, name: str, at: At) -> bool:
+    """Whether what the recipe gives here names a list; a list of paths, where it may, does not."""
+    return _takes_rows(named, name) and not isinstance(at.value, list)
 
 
 def _is_fitted(named: Named, name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from glob import glob, has_magic
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin
@@ -48,8 +49,13 @@ def takes_function(function: Callable[..., object], name: str) -> bool:
 
 
 def takes_path(function: Callable[..., object], name: str) -> bool:
-    """Whether a parameter names a file or folder."""
-    return LocalPath in (kind := annotation(function, name), *get_args(kind))
+    """Whether a parameter names a file or folder, or a list of them, which may be patterns."""
+    return LocalPath in _parts(annotation(function, name))
+
+
+def _parts(kind: object) -> list[object]:
+    """A type and all that it is made of."""
+    return [kind, *(part for inner in get_args(kind) for part in _parts(inner))]
 
 
 def check_parameters(
@@ -108,9 +114,20 @@ def _check(function: Callable[..., object], name: str, at: At, base: str) -> obj
     except ValidationError as error:
         problem = error.errors()[0]
         raise UserError(f"{at}: {value!r} will not do: {problem['msg']}.", _remedy(value, kind)) from None
-    if isinstance(value, str) and takes_path(function, name) and not (Path(base) / value).exists():
-        raise UserError(f"{at}: {value!r} does not exist in {base}.", "Paths are relative to the recipe's folder.")
+    if takes_path(function, name):
+        for path in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
+            found = paths_of(str(path), Path(base)) if isinstance(value, list) else [Path(base) / str(path)]
+            if not found or not all(one.exists() for one in found):
+                raise UserError(
+                    f"{at}: {path!r} does not exist in {base}.", "Paths are relative to the recipe's folder."
+                )
     return value
+
+
+def paths_of(pattern: str, folder: Path) -> list[Path]:
+    """The files that a path or a pattern such as evals/*.jsonl names, sorted; a folder is itself."""
+    found = glob(str(folder / pattern), recursive=True) if has_magic(pattern) else [str(folder / pattern)]
+    return sorted(Path(path) for path in found)
 
 
 def _check_function(at: At, base: str) -> str:

@@ -21,12 +21,13 @@ from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.describe import describe
 
 PINS = "pins.json"
+GIVEN_BY_PASSES = ("part", "copies", "text")  # columns of a record, which are no signals
 Pins = dict[str, dict[str, float | str]]
 
 
 def column_of(step: Step, name: str) -> str:
-    """The column that a step's measurement is kept in: `part` is the record's own, all others are signals."""
-    if name == "part":
+    """The column that a step's measurement is kept in: a record's own that a pass gives, or a signal."""
+    if step.kind == "pass" and name in GIVEN_BY_PASSES:
         return name
     return f"{SIGNAL}{step.label}.{name}" if name else f"{SIGNAL}{step.label}"
 

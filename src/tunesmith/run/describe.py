@@ -9,7 +9,7 @@ from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.core.registry import Named
 from tunesmith.recipe import Step
 from tunesmith.recipe.grammar import Feed
-from tunesmith.recipe.parameters import options, takes_function, takes_path
+from tunesmith.recipe.parameters import options, paths_of, takes_function, takes_path
 
 
 def describe(step: Step) -> dict[str, object]:
@@ -47,8 +47,16 @@ def _files(step: Step) -> dict[str, str]:
     if step.kind == "review":
         return {}
     function = step.function.load()
-    given = [name for name in step.parameters if name in options(function) and takes_path(function, name)]
-    return {name: _hash(Path(step.function.base, str(step.parameters[name]))) for name in given}
+    known = {name: value for name, value in step.parameters.items() if not isinstance(value, Feed)}
+    given = [name for name in known if name in options(function) and takes_path(function, name)]
+    return {name: _hashes(step.parameters[name], Path(step.function.base)) for name in given}
+
+
+def _hashes(value: object, folder: Path) -> str:
+    """The hash of a file or folder, or of all files that a list of patterns names."""
+    if isinstance(value, list | tuple):
+        return key_of([[path.name, _hash(path)] for pattern in value for path in paths_of(str(pattern), folder)])
+    return _hash(folder / str(value))
 
 
 def _hash(path: Path) -> str:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tunesmith.core.errors import UserError
+from tunesmith.core.hashing import key_of
+from tunesmith.core.record import SIGNAL
+from tunesmith.data.arrays import arrow
 from tunesmith.data.ask import parameters_of
 from tunesmith.data.dataset import ROWS, Dataset, open_dataset, shard_path, write_shard
 from tunesmith.data.op import Op
 from tunesmith.data.settle import check_quarantine, first_of_quarantine, number_shards, settle_ids, stale_signals, unify
-from tunesmith.data.stream import Stream
+from tunesmith.data.stream import Measured, Stream
 from tunesmith.data.stretch import VERSION as STRETCH_VERSION
 from tunesmith.data.stretch import (
     Counts,
@@ -183,38 +189,77 @@ def _whole_stream(
     inputs = {ROWS: ref_of(dataset.folder)}
     feeds = {name: value for name, value in step.parameters.items() if isinstance(value, Feed)}
     inputs |= {name: ref_of(done[feed.name].folder) for name, feed in feeds.items()}
-    plan = Plan("dataset", data.name, f"pass {step.function.name}", 1, describe(step), inputs, context.recipe.seed)
+    module = step.function.module()
+    facts = describe(step)
+    if getattr(module, "READS_BOUNDS", False):  # what it measures depends on where the bound lies
+        facts["keep"] = {name: bound.as_json() for name, bound in step.keep.items()}
+    plan = Plan("dataset", data.name, f"pass {step.function.name}", 1, facts, inputs, context.recipe.seed)
+    cache = context.workspace / "cache" / "passes"
 
     def work(out: Path) -> Made:
         scratch = out / "scratch.tmp"
-        scratch.mkdir(exist_ok=True)
 
         def stream(rows: Dataset, part: str | None) -> Stream:
-            return Stream(rows, context.executor, scratch, context.recipe.seed, part)
+            place = cache / key_of([ref_of(rows.folder), part, context.recipe.seed])
+            return Stream(rows, context.executor, scratch, context.recipe.seed, part, step.keep, place)
 
+        scratch.mkdir(exist_ok=True)
         others = {name: stream(done[feed.name], feed.part) for name, feed in feeds.items()}
         parameters = parameters_of(step.function, {**step.parameters, **others})
-        measured = step.function.load()(stream(dataset, None), **parameters)
-        columns = _write_layer(context, step, dataset, measured, out)  # type: ignore[arg-type]  # a pass yields tables
+        measured = _Measured(cast(Measured, step.function.load()(stream(dataset, None), **parameters)))
+        if getattr(module, "WRITES_ROWS", False):
+            facts = _write_base(context, step, dataset, measured, out)
+        else:
+            columns = _write_layer(context, step, dataset, measured, out)
+            stale = [name for name in dataset.columns if name.startswith(SIGNAL)] if "text" in columns else []
+            facts = {"columns": columns, "stale": stale}
         shutil.rmtree(scratch)
-        return Made({}, {}, {"columns": columns})
+        return Made({}, {}, {**facts, "found": measured.found or {}})
 
     return open_dataset(make(context, plan, work, scratch=True))
 
 
-def _write_layer(context: Context, step: Step, dataset: Dataset, measured: Iterator[pa.Table], out: Path) -> list[str]:
+@dataclass
+class _Measured:
+    """The tables of a pass, and, once they have all come, what it found."""
+
+    tables: Measured
+    found: Mapping[str, object] | None = None
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        self.found = yield from self.tables
+
+
+def _write_layer(context: Context, step: Step, dataset: Dataset, measured: Iterable[pa.Table], out: Path) -> list[str]:
     """Write what a pass measured on the kept rows, aligned with all rows of the base."""
     columns: list[str] = []
     shards = range(dataset.shards)
     for shard, table in zip(shards, measured, strict=True):
-        kept = dataset.read(shard, ["kept"], kept=False)["kept"].to_pylist()
-        places, position = [], 0
-        for flag in kept:
-            places.append(None if flag is False else position)
-            position += flag is not False
-        if position != table.num_rows:
-            raise ValueError(f"{step.label} measured {table.num_rows} rows of shard {shard}, which keeps {position}")
+        kept = pc.fill_null(dataset.read(shard, ["kept"], kept=False)["kept"].combine_chunks(), True)
         columns = [column_of(step, name) for name in table.column_names]
-        write_shard(shard_path(out, shard), table.rename_columns(columns).take(pa.array(places, pa.int64())))
+        aligned = table.rename_columns(columns)
+        stays = kept.to_numpy(zero_copy_only=False)
+        if int(stays.sum()) != table.num_rows:
+            raise ValueError(f"{step.label} measured {table.num_rows} rows of shard {shard}, which keeps {stays.sum()}")
+        if not stays.all():
+            places = pc.if_else(kept, arrow(np.cumsum(stays) - 1), pa.nulls(len(stays), pa.int64()))
+            aligned = aligned.take(places)
+        write_shard(shard_path(out, shard), aligned)
         context.show.progress(step.label, shard + 1, dataset.shards, {})
     return columns
+
+
+def _write_base(
+    context: Context, step: Step, dataset: Dataset, rows: Iterable[pa.Table], out: Path
+) -> dict[str, object]:
+    """Write the rows that a pass put in a new order as a base of their own; none may come or go."""
+    shards = written = 0
+    columns: list[str] = []
+    for table in rows:
+        columns = list(table.column_names)
+        write_shard(shard_path(out, shards), table)
+        shards, written = shards + 1, written + table.num_rows
+        context.show.progress(step.label, shards, max(shards, dataset.shards), {})
+    if written != dataset.count():
+        raise ValueError(f"{step.label} wrote {written} rows of {dataset.count()}")
+    return {"columns": columns, "shards": shards}
