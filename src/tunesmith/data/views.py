@@ -85,7 +85,7 @@ def bytes_of(texts: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64
 
 def _word_bytes(data: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which bytes belong to a word."""
-    words = _word_code_points()
+    words = word_code_points()
     if not len(data) or data.max() < 128:
         return words[data]
     codes = np.frombuffer(data.tobytes().decode().encode("utf-32-le"), np.uint32)
@@ -94,7 +94,8 @@ def _word_bytes(data: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 @cache
-def _word_code_points() -> NDArray[np.bool_]:
+def word_code_points() -> NDArray[np.bool_]:
+    r"""Which code points `re` takes for part of a word (`\w`)."""
     table = np.zeros(CODE_POINTS, np.bool_)
     for run in re.finditer(r"\w+", "".join(map(chr, range(CODE_POINTS)))):
         table[run.start() : run.end()] = True
