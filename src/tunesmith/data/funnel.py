@@ -11,11 +11,10 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tunesmith.core.artifact import Manifest, read_manifest
 from tunesmith.core.record import SIGNAL
-from tunesmith.data.dataset import Dataset, below, open_dataset, shard_path
+from tunesmith.data.dataset import Dataset, below, open_dataset, read_shard, shard_path
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ def replaced_rows(link: Dataset) -> Iterator[pa.Table]:
     for shard in range(rows.shards):  # each was a task of its own
         path = shard_path(link.layers[0], shard, "dropped")
         if path.exists():
-            gone = pq.read_table(path)
+            gone = read_shard(path)
             table = rows.read(shard, [name for name in rows.columns if name not in ("kept", "step", "why")])
             places = pc.index_in(gone["id"], value_set=table["id"].combine_chunks())
             yield table.take(places).append_column("step", gone["step"]).append_column("why", gone["why"])

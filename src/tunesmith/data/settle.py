@@ -20,7 +20,7 @@ from tunesmith.core.bound import Bound
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import hash128
 from tunesmith.core.record import SIGNAL
-from tunesmith.data.dataset import shard_path, write_shard
+from tunesmith.data.dataset import read_shard, shard_path, write_shard
 from tunesmith.data.op import Op
 from tunesmith.data.step import one_type_each
 from tunesmith.data.stretch import Counts, part_path
@@ -78,7 +78,7 @@ def settle_ids(out: Path, shards: int) -> None:
     plan = np.load(plan_path)
     for shard in np.unique(plan["shard"]).tolist():
         path = shard_path(out, shard)
-        table = pq.read_table(path)
+        table = read_shard(path)
         ids = table["id"].to_pylist()
         for change in plan[plan["shard"] == shard]:
             ids[change["row"]] = hash128([change["id"].decode(), str(change["ordinal"])]).hex()
@@ -96,7 +96,7 @@ def _plan_ids(out: Path, shards: int) -> NDArray[np.void]:
 def _in_bucket(out: Path, shards: int, bucket: int, buckets: int) -> NDArray[np.void]:
     found = [np.zeros(0, CHANGE)]
     for shard in range(shards):
-        ids = pq.read_table(shard_path(out, shard), columns=["id"])["id"].combine_chunks()
+        ids = read_shard(shard_path(out, shard), ["id"])["id"].combine_chunks()
         entries = np.zeros(len(ids), CHANGE)
         if len(ids):
             entries["id"] = np.frombuffer(ids.buffers()[2], ID, len(ids), ids.offset * ID.itemsize)
@@ -123,7 +123,7 @@ def unify(out: Path, shards: int) -> list[str]:
         whole = pa.unify_schemas(filled, promote_options="permissive").remove_metadata()
     for shard, schema in enumerate(schemas):
         if schema.remove_metadata() != whole:
-            table = pq.read_table(shard_path(out, shard))
+            table = read_shard(shard_path(out, shard))
             write_shard(shard_path(out, shard), _with_schema(table, whole))
     return list(whole.names)
 

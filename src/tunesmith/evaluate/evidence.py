@@ -37,6 +37,7 @@ class Evidence:
     gates: Mapping[str, str] = field(default_factory=dict)  # candidate -> passed, failed or undecidable
     served: str | None = None  # the candidate that is served, if any
     earlier_data: int | None = None  # earlier versions of the data that this recipe was evaluated on
+    overlap: tuple[int, int] | None = None  # test rows that overlap rows trained on, and test rows looked at
 
 
 def _done_if(condition: bool, why: str) -> Finding:
@@ -69,6 +70,15 @@ def step(*labels: str) -> Callable[[Evidence], Finding]:
         return "done", ", ".join(f"{name}: {found[0]:,} rows" for name, found in rows.items())
 
     return find
+
+
+def contamination(e: Evidence) -> Finding:
+    """A contamination step ran on every list that reads sources, or test rows were held against rows trained on."""
+    state, why = step("contamination", "membership")(e)
+    if e.overlap is None:
+        return state, why
+    hit, rows = e.overlap
+    return "done", f"{hit:,} of {rows:,} test rows overlap rows trained on" + (f"; {why}" if state == "done" else "")
 
 
 def quality(e: Evidence) -> Finding:

@@ -24,6 +24,7 @@ from tunesmith.recipe import Evaluation
 from tunesmith.recipe.grammar import Metric
 from tunesmith.run.contenders import COLUMNS, Contender, contenders
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
+from tunesmith.run.overlap import CLEAN, TrainOverlap, train_overlap
 from tunesmith.run.signals import measure_answers
 
 VERSION = 1
@@ -42,6 +43,7 @@ class Evaluated:
     targets: Sequence[str]
     checkpoints: Mapping[str, Path]
     scored: int | None = None  # how often a gate has scored this test set, this time included
+    overlap: TrainOverlap | None = None  # of the rows with those trained on
 
 
 def run_evaluation(
@@ -53,9 +55,10 @@ def run_evaluation(
     everyone = contenders(context, evaluation, lists, checkpoints)
     answers = {one.name: _answers(context, one, rows, evaluation, dataset) for one in everyone}
     targets = [target_of(row) for row in rows]
+    overlap = train_overlap(context, rows, dataset, lists)
     with context.timed("score"):
         scores = {name: _scores(evaluation.metrics, given, rows, targets) for name, given in answers.items()}
-        compared = _compare(context, evaluation, scores, rows, dataset)
+        compared = _compare(context, evaluation, scores, rows, overlap)
     verdicts = {
         name: decide(
             name,
@@ -70,7 +73,7 @@ def run_evaluation(
     folder = _write_verdict(context, evaluation, dataset, everyone, compared, verdicts)
     candidates = {name: checkpoints[name] for name in evaluation.candidates}
     scored = _count_score(context, dataset, evaluation, folder) if verdicts else None
-    return Evaluated(folder, compared, verdicts, answers, rows, targets, candidates, scored)
+    return Evaluated(folder, compared, verdicts, answers, rows, targets, candidates, scored, overlap)
 
 
 def _count_score(context: Context, dataset: Dataset, evaluation: Evaluation, verdict: Path) -> int | None:
@@ -147,13 +150,15 @@ def _compare(
     evaluation: Evaluation,
     scores: Mapping[str, Mapping[str, Scores]],
     rows: Sequence[Row],
-    dataset: Dataset,
+    overlap: TrainOverlap | None,
 ) -> Compared:
     groups = [row.get(evaluation.cluster) or row["id"] for row in rows] if evaluation.cluster else None
     slices = {
         name: [all(bound.fault(row.get(column)) is None for column, bound in bounds.items()) for row in rows]  # type: ignore[arg-type]  # a measured value
         for name, bounds in evaluation.slices.items()
     }
+    if overlap is not None and overlap.counts[0]:
+        slices = {CLEAN: overlap.clean, **slices}  # a slice of that name in the recipe is the user's own
     return compare(
         scores,
         candidates=evaluation.candidates,

@@ -13,6 +13,7 @@ from tunesmith.data.dataset import Dataset
 from tunesmith.data.funnel import manifests
 from tunesmith.evaluate.evidence import Evidence
 from tunesmith.recipe import Recipe
+from tunesmith.recipe.grammar import Feed
 from tunesmith.run.context import ref_of
 from tunesmith.run.evaluation import Evaluated
 
@@ -28,16 +29,13 @@ def evidence_of(
     trained = {step.name: read_manifest(checkpoints[step.name]).facts for step in recipe.train}
     supervised = [facts for facts in trained.values() if facts.get("trainer") == "sft"]
     rows = {step.data: _trained_rows(lists[step.data]) for step in recipe.train}
+    read = [name for name in lists if recipe.data[name].feed is None and name not in references(recipe)]
     return Evidence(
-        sources={
-            name: cast(Mapping[str, int], manifests(dataset)[0].facts.get("sources", {}))
-            for name, dataset in lists.items()
-            if recipe.data[name].feed is None
-        },
+        sources={name: cast(Mapping[str, int], manifests(lists[name])[0].facts.get("sources", {})) for name in read},
         steps={name: _steps(recipe, name, dataset) for name, dataset in lists.items()},
-        available=frozenset(name for kind in ("signal", "edit", "pass", "make") for name in names(kind)),
-        bounds=sum(len(step.keep) for data in recipe.data.values() for step in data.steps if step.kind == "signal"),
-        licenses=_sum(manifests(dataset)[0].licenses for name, dataset in lists.items() if not recipe.data[name].feed),
+        available=_available(),
+        bounds=_bounds(recipe),
+        licenses=_sum(manifests(lists[name])[0].licenses for name in read),
         domains=_sum(_tally(lists[name], "domain") for name in rows),
         parts=_sum(_parts(dataset) for name, dataset in lists.items() if not recipe.data[name].feed),
         datasets={name: ref_of(dataset.folder) for name, dataset in lists.items()},
@@ -52,7 +50,54 @@ def evidence_of(
         compared_with_start=_compared_with_start(recipe, evaluated),
         gates={name: verdict.state for name, verdict in evaluated.verdicts.items()} if evaluated else {},
         served=serving,
+        overlap=evaluated.overlap.counts if evaluated and evaluated.overlap else None,
+        earlier_data=_earlier_data(recipe, lists),
     )
+
+
+def planned(recipe: Recipe) -> Evidence:
+    """What a recipe says that it will do, before anything has run."""
+    read = [name for name, data in recipe.data.items() if data.feed is None and name not in references(recipe)]
+    sources = {name: [step for step in recipe.data[name].steps if step.kind == "source"] for name in read}
+    return Evidence(
+        sources={name: {step.label: 1 for step in steps} for name, steps in sources.items()},
+        steps={name: {step.function.name: 0 for step in data.steps} for name, data in recipe.data.items()},
+        available=_available(),
+        bounds=_bounds(recipe),
+        licenses=dict(Counter(step.license or "unknown" for steps in sources.values() for step in steps)),
+        domains=dict(Counter(step.domain for steps in sources.values() for step in steps if step.domain)),
+    )
+
+
+def references(recipe: Recipe) -> set[str]:
+    """The lists that others are only compared with, such as benchmarks: they are neither cleaned nor trained on."""
+    compared = {
+        value.name
+        for data in recipe.data.values()
+        for step in data.steps
+        for value in step.parameters.values()
+        if isinstance(value, Feed)
+    }
+    used = {step.data for step in recipe.train} | {data.feed.name for data in recipe.data.values() if data.feed}
+    return compared - used - ({recipe.evaluate.on.name} if recipe.evaluate else set())
+
+
+def _available() -> frozenset[str]:
+    return frozenset(name for kind in ("signal", "edit", "pass", "make") for name in names(kind))
+
+
+def _bounds(recipe: Recipe) -> int:
+    return sum(len(step.keep) for data in recipe.data.values() for step in data.steps if step.kind == "signal")
+
+
+def _earlier_data(recipe: Recipe, lists: Mapping[str, Dataset]) -> int | None:
+    """How many other versions of the rows that are scored a gate of this workspace has seen."""
+    if recipe.evaluate is None:
+        return None
+    folder = lists[recipe.evaluate.on.name].folder
+    verdicts = (folder.parents[2] / "reports" / "gate").glob("*/manifest.json")
+    seen = {read_manifest(path.parent).inputs["rows"] for path in verdicts}
+    return len({ref for ref in seen if ref.partition("/")[0] == folder.parent.name} - {ref_of(folder)}) or None
 
 
 def _steps(recipe: Recipe, name: str, dataset: Dataset) -> dict[str, int]:

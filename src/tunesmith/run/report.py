@@ -103,6 +103,11 @@ def _list(context: Context, data: DataList, dataset: Dataset) -> dict[str, objec
         "by": {name: _by(dataset, column) for name, column in _tables(data).items()},
         "diversity": diversity,
         "operators": operators(context.workspace, dataset),
+        "passes": [
+            {"pass": step.parameters.get("as"), "found": step.facts["found"]}
+            for step in steps
+            if step.facts.get("found")
+        ],
     }
 
 
@@ -193,8 +198,28 @@ def _evaluation(recipe: Recipe, evaluated: Evaluated, checkpoints: Mapping[str, 
         "gate": {name: verdict.as_json() for name, verdict in evaluated.verdicts.items()},
         "arms": roles,
         "test_set": {"rows": len(evaluated.rows), "scored": evaluated.scored},
+        "overlap": _overlap(evaluated),
         "examples": _examples(evaluated, str(recipe.seed)),
     }
+
+
+def _overlap(evaluated: Evaluated) -> dict[str, object]:
+    """How many scored rows overlap rows trained on, and some of them."""
+    overlap = evaluated.overlap
+    if overlap is None:
+        return {}
+    hit, rows = overlap.counts
+    worst = sorted(range(rows), key=lambda place: (-overlap.overlaps[place], place))[: min(hit, EXAMPLES)]
+    shown = [
+        {
+            "id": evaluated.rows[place]["id"],
+            "prompt": redact(_prompt(evaluated.rows[place])),
+            "overlap": overlap.overlaps[place],
+            "row": overlap.found_in[place],
+        }
+        for place in worst
+    ]
+    return {"rows": rows, "contaminated": hit, "bound": str(overlap.bound), "examples": shown}
 
 
 def _examples(evaluated: Evaluated, seed: str) -> list[dict[str, object]]:

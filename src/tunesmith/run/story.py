@@ -15,6 +15,7 @@ def tell(recipe: Recipe, report: Fields, serving: str | None) -> list[str]:
     return [
         *_data(report),
         *_training(report),
+        *_overlap(report),
         *_gate(report),
         *_stronger(report),
         *_end(recipe, serving),
@@ -38,6 +39,16 @@ def _training(report: Fields) -> Iterator[str]:
     steps = ", ".join(f"{name} ({facts['kind']}, {facts['steps']:,} steps)" for name, facts in trained.items())
     sizes = sorted({f"{facts['parameters']:,}" for facts in trained.values()}, key=len)
     yield f"Trained on a model of {' or '.join(sizes)} parameters: {steps}."
+
+
+def _overlap(report: Fields) -> Iterator[str]:
+    """Whether what is scored was seen in training; then every score has its clean part beside it."""
+    found = cast(Fields, report.get("overlap") or {})
+    if not found:
+        return
+    hit, rows = cast(int, found["contaminated"]), cast(int, found["rows"])
+    beside = " Every score is shown on the clean part too (@clean)." if hit else ""
+    yield f"{hit:,} of {rows:,} test rows overlap rows trained on (overlap beyond {found['bound']}).{beside}"
 
 
 def _gate(report: Fields) -> Iterator[str]:

@@ -31,6 +31,7 @@ from tunesmith.web.words import (
 )
 
 ROWS = 12  # steps of a funnel before the rest is left to the page
+SENTENCES = 2  # of what a pass found; the page has all
 BAR = 24
 NAME, COLUMN = 26, 21  # signs that an arm's name may take at most, and one metric
 WORTH_TELLING_S = 1.0  # of work, before its slowest part is named
@@ -77,6 +78,11 @@ def _print_funnel(name: str, fields: Fields, console: Console) -> None:
     console.print(Padding(table, (0, 0, 0, 2)))
     if len(steps) > ROWS:
         console.print(f"  … and {len(steps) - ROWS} more steps, in the report", style="dim")
+    for each in mappings(fields.get("passes")):
+        for sentence in sequence(mapping(each.get("found")).get("sentences"))[:SENTENCES]:
+            console.print(
+                Padding(Text.assemble(_text(each.get("pass"), "cyan"), ": ", _text(sentence, "dim")), (0, 0, 0, 2))
+            )
 
 
 def _funnel_rows(fields: Fields, steps: Sequence[Fields], whole: int, console: Console) -> Iterator[tuple[Text, ...]]:
