@@ -227,7 +227,7 @@ def decoded(data: Bytes, at: int, end: int) -> tuple[int, int]:
     code = byte & (0x7F >> width)
     for place in range(at + 1, at + width):
         code = (code << 6) | np.int64(data[place] & 0x3F)
-    return code, at + width
+    return code, at + width  # type: ignore[return-value]  # numba's integers have no types
 
 
 @njit(cache=True, nogil=True)
