@@ -10,31 +10,30 @@ import argparse
 import json
 import sys
 import tempfile
-from functools import partial
-from itertools import islice
 from pathlib import Path
-from statistics import median
 
 import corpus
 import peers
 from checks.rows import Row
-from pipeline import SIDES, Bench, Setting, deal, ours, pipeline
+from exact_and_line import polars
+from near_dedup import growth, near_dedup
+from operators import minhash, pii, quality
+from overlap import contamination
+from pipeline import Bench, Setting, deal, ours, pipeline
 from table import as_json, show
-from timing import in_turns, ratio, run
 
 from tunesmith.core.artifact import write_json
 from tunesmith.run.machine import describe_machine
 
 RESULTS = Path(__file__).parent / "results" / "data.json"
 LEAST = 300  # documents
-QUALITY_TAGGERS, PII_TAGGER = ("gopher_v2", "c4_v2"), "pii_regex_with_counts_fast_v2"
 
 
 def main() -> None:
     """Measure what is asked for, print the table, write the results; ends with 1 if a bar was missed."""
     asked = _arguments()
     asked.work.mkdir(parents=True, exist_ok=True)
-    corpus.build(asked.corpus, large="memory" in asked.rows)
+    corpus.build(asked.corpus, large=not LARGE.isdisjoint(asked.rows))
     parts = {}
     for name in asked.rows:
         with tempfile.TemporaryDirectory(dir=asked.work) as folder:
@@ -68,25 +67,6 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def quality(bench: Bench) -> list[Row]:
-    """All quality signals in one call, beside datatrove's four filters and dolma's two taggers."""
-    sides = _operators(bench, {"datatrove": ["datatrove_filters.py"], "dolma": ["dolma_taggers.py", *QUALITY_TAGGERS]})
-    return [
-        _beside(
-            "all quality signals: datatrove's four filters / tunesmith", sides, "datatrove", "quality", ">= 300", bench
-        ),
-        _beside(
-            "all quality signals: dolma's gopher_v2 and c4_v2 / tunesmith", sides, "dolma", "quality", ">= 60", bench
-        ),
-    ]
-
-
-def pii(bench: Bench) -> list[Row]:
-    """Redaction of all kinds, beside dolma's fast tagger, which only finds three."""
-    sides = _operators(bench, {"dolma": ["dolma_taggers.py", PII_TAGGER]})
-    return [_beside("PII, all kinds: dolma's fast tagger / tunesmith", sides, "dolma", "pii", ">= 5", bench)]
-
-
 def memory(bench: Bench) -> list[Row]:
     """The most memory that a run holds, over all its processes, on 300 MB and on 2 GB."""
     setting = Setting(cores=2, model=peers.language_model(bench.peers))
@@ -102,37 +82,18 @@ def memory(bench: Bench) -> list[Row]:
     ]
 
 
-Seconds = dict[str, float]
-
-
-def _operators(bench: Bench, commands: dict[str, list[str]]) -> dict[str, list[Seconds]]:
-    """The processor seconds of each operator of each side, round by round, on the same documents and the same core."""
-    documents = bench.work / "subset.jsonl"
-    with (bench.corpus / f"corpus-{corpus.SIZES_MB[0]}.jsonl").open("rb") as lines, documents.open("wb") as out:
-        out.writelines(islice(lines, bench.subset))
-    processes = {"tunesmith": [sys.executable, SIDES / "tunesmith_operators.py", documents]}
-    for peer, (script, *more) in commands.items():
-        processes[peer] = [peers.python_of(peer, bench.peers), SIDES / script, documents, *more]
-    run(processes["tunesmith"], cores=1)  # the first run on a machine compiles
-    return in_turns({side: partial(_operator_seconds, command) for side, command in processes.items()}, bench.times)
-
-
-def _operator_seconds(command: list[str | Path]) -> Seconds:
-    seconds: Seconds = json.loads(run(command, cores=1).output.splitlines()[-1])["seconds"]
-    return seconds
-
-
-def _beside(what: str, sides: dict[str, list[Seconds]], peer: str, ours_is: str, bar: str, bench: Bench) -> Row:
-    """How many times the peer's processor seconds are ours."""
-    theirs = [sum(seconds.values()) for seconds in sides[peer]]
-    mine = [seconds[ours_is] for seconds in sides["tunesmith"]]
-    size = (bench.work / "subset.jsonl").stat().st_size / 1e6
-    note = f"{size / median(mine):,.1f} MB/s and {size / median(theirs):,.2f} MB/s a core"
-    value, low, high = ratio(theirs, mine)
-    return Row(what, value, bench.subset, low, high, bar, note)
-
-
-ROWS = {"pipeline": pipeline, "quality": quality, "pii": pii, "memory": memory}
+ROWS = {
+    "pipeline": pipeline,
+    "quality": quality,
+    "pii": pii,
+    "memory": memory,
+    "near_dedup": near_dedup,
+    "growth": growth,
+    "minhash": minhash,
+    "polars": polars,
+    "contamination": contamination,
+}
+LARGE = frozenset({"memory", "growth", "polars"})  # rows that corpus-2000 is made for
 
 if __name__ == "__main__":
     main()

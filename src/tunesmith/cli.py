@@ -10,6 +10,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from tunesmith.cli_data import HERE, Workspace, data
+
 app = typer.Typer(
     help='From raw text to a fine-tuned language model in production, or to a reasoned "don\'t fine-tune".',
     no_args_is_help=True,
@@ -17,18 +19,15 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-data = typer.Typer(help="Look at data, take it out.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
 
 RecipePath = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
-Workspace = Annotated[Path, typer.Option(help="Where everything a run makes is kept.")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a parameter of the recipe.")
 ]
 Rows = Annotated[int | None, typer.Option(min=1, help="A rehearsal: read so many rows of each source.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="A rehearsal: take so many steps in each training.")]
 Run = Annotated[str | None, typer.Option(help="The run, by name; the newest without it.")]
-HERE = Path("workspace")
 STOPPED = 130  # what a shell calls an interrupt
 EXTRA_OF = {
     **dict.fromkeys(("docx", "fastwarc", "lxml", "pypdfium2", "resiliparse", "trafilatura"), "documents"),
@@ -162,42 +161,6 @@ def list_names(
         for name in preset_names() if one == "preset" else names(one):
             told = read_preset(name)["help"] if one == "preset" else help_of(one, name)
             typer.echo(f"  {name:<18} {told}")
-
-
-@data.command()
-def card(
-    name: Annotated[str, typer.Argument(metavar="RUN[.LIST]", help="The run, or one list of it.")],
-    to: Annotated[Path | None, typer.Option(help="The file to write; the terminal without it.")] = None,
-    workspace: Workspace = HERE,
-) -> None:
-    """Write the dataset card of a list, in the form of Hugging Face, from what its manifests say."""
-    from tunesmith.run.export import card_of
-    from tunesmith.web.show import read_report
-
-    run_name, _, listed = name.partition(".")
-    text = card_of(workspace, read_report(workspace, run_name), listed)
-    if to is None:
-        typer.echo(text)
-        return
-    to.write_text(text, "utf-8")
-    typer.echo(f"Wrote {to}.")
-
-
-@data.command()
-def export(
-    name: Annotated[str, typer.Argument(metavar="RUN[.LIST[.PART]]", help="What to take out.")],
-    to: Annotated[Path, typer.Option(help="The file to write, .jsonl or .parquet.")],
-    workspace: Workspace = HERE,
-    dropped: Annotated[bool, typer.Option("--dropped", help="What was dropped, with step and why.")] = False,
-) -> None:
-    """Write what a list keeps, with its signals, to one file."""
-    from tunesmith.run.export import export as write
-    from tunesmith.web.show import read_report
-
-    run_name, _, rest = name.partition(".")
-    report = read_report(workspace, run_name)
-    rows = write(workspace, report, rest, to, dropped=dropped)
-    typer.echo(f"{to}: {rows:,} rows.")
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ from tunesmith.core.errors import UserError
 from tunesmith.core.record import LocalPath
 from tunesmith.data.signals import classifier as signals
 from tunesmith.data.signals.causal_perplexity import causal_perplexity
-from tunesmith.models.texts import class_probabilities, perplexities
+from tunesmith.models import texts as module
+from tunesmith.models.texts import class_probabilities, perplexities, token_likelihoods
 
 WORDS = ["[UNK]", "[PAD]", "a", "red", "blue", "house", "stands", "here"]
 TEXTS = ["a red house stands here", "here stands a blue house a red house", "house", "", "red " * 40]
@@ -71,6 +72,31 @@ def test_perplexity_is_that_of_the_models_own_loss(causal: str) -> None:
 def test_a_text_longer_than_the_model_is_read_in_windows(causal: str) -> None:
     whole, window = perplexities(causal, ["red " * 32, "red " * 16])
     assert whole == pytest.approx(window, rel=1e-4)
+
+
+def test_each_token_has_its_log_probability_and_those_of_all_that_could_stand_there(causal: str) -> None:
+    ids = [WORDS.index(word) for word in TEXTS[0].split()]
+    with torch.inference_mode():
+        logps = (
+            LlamaForCausalLM.from_pretrained(causal)(input_ids=torch.tensor([ids])).logits[0].double().log_softmax(-1)
+        )
+    said, mean, deviation = token_likelihoods(causal, TEXTS)[0]
+    for place, token in enumerate(ids[1:]):
+        values = logps[place].tolist()
+        expected = sum(math.exp(value) * value for value in values)
+        spread = math.sqrt(sum(math.exp(value) * (value - expected) ** 2 for value in values))
+        found = [said[place], mean[place], deviation[place]]
+        assert found == pytest.approx([values[token], expected, spread], rel=1e-4)
+    assert [found.shape for found in token_likelihoods(causal, TEXTS[2:4])] == [(3, 0), (3, 0)]
+
+
+def test_tokens_are_the_same_however_few_fit_at_once(causal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = token_likelihoods(causal, TEXTS)
+    assert whole[4].shape == (3, 15 + 15 + 7)  # 40 tokens in windows of 16, whose first tokens have nothing before them
+    monkeypatch.setattr(module, "LOGITS", 1)
+    monkeypatch.setattr(module, "SLICE", 2 * len(WORDS))
+    for one, other in zip(token_likelihoods(causal, TEXTS), whole, strict=True):
+        assert one.tolist() == [pytest.approx(row, abs=1e-5) for row in other.tolist()]
 
 
 def test_a_class_has_the_probability_the_model_gives_it(classifier: str) -> None:

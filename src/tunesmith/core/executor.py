@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 
@@ -26,6 +26,7 @@ YOUNG_OBJECTS = 50_000  # parsers make many objects that live: a collection ever
 IN_FLIGHT = 2  # tasks handed out per worker: enough to keep it busy, few enough to bound memory
 
 
+@runtime_checkable  # so that a pass may take rows or files: what a recipe gives is checked by type
 class Executor(Protocol):
     """Runs the same task over many items and gives the results back in the items' order."""
 

@@ -11,10 +11,10 @@ from importlib.resources import files
 from typing import TypedDict, cast
 
 from tunesmith.core.artifact import Manifest
-from tunesmith.core.bound import Bound
 from tunesmith.core.record import kind_of
-from tunesmith.data.dataset import Dataset, below, open_dataset
-from tunesmith.data.funnel import chain, funnel, manifests, steps_of
+from tunesmith.data.dataset import Dataset
+from tunesmith.data.funnel import funnel, manifests, steps_of
+from tunesmith.data.lineage import bound_text, bounds_in, lists_of, steps_in
 
 LANGUAGE = "signal.language"
 NO_LANGUAGE = ("und", "zxx")  # ISO 639-2: undetermined, and no linguistic content
@@ -22,7 +22,7 @@ LEAST_SHARE = 0.01  # of the rows, for a language to be one that the dataset is 
 DOMINANT = 0.8  # of the rows from one source is a limit worth telling
 SIZES = {1e3: "n<1K", 1e4: "1K<n<10K", 1e5: "10K<n<100K", 1e6: "100K<n<1M", 1e7: "1M<n<10M", 1e8: "10M<n<100M"}
 LARGEST = "100M<n<1B"
-KNOWN_OF_A_SOURCE = ("source", "reader", "path", "license", "terms", "date", "selection", "domain")
+KNOWN_OF_A_SOURCE = ("source", "reader", "path", "url", "version", "license", "terms", "date", "selection", "domain")
 
 Table = Sequence[Sequence[object]]
 
@@ -35,9 +35,12 @@ class Catalogue(TypedDict):
     limits: dict[str, str]
 
 
-def card(name: str, dataset: Dataset) -> str:
-    """The text of the dataset's README.md: front matter, then what it is and how it came about."""
-    lists = _lists(dataset)
+def card(name: str, dataset: Dataset, *, files: str = "{part}.parquet") -> str:
+    """The text of the dataset's README.md: front matter, then what it is and how it came about.
+
+    `files` is where the data of a part lies: as `tunesmith data export` is told to write it, or as a version has it.
+    """
+    lists = lists_of(dataset)
     steps = [manifest for each in lists for manifest in manifests(each)]
     kept = {column: _tally(dataset, column) for column in ("license", "source", "part", "domain", LANGUAGE)}
     sections = {
@@ -46,19 +49,11 @@ def card(name: str, dataset: Dataset) -> str:
         "Licences": _table(("licence", "records"), _counts(kept["license"])),
         "Processing": "\n\n".join(_processing(each, several=len(lists) > 1) for each in lists),
         "Toxicity, adult content and personal data": _policy(steps),
-        "Splits": _splits(kept["part"]),
+        "Splits": _splits(kept["part"], files),
         "Known limits": _bullets(_limits(dataset, steps, kept)),
     }
     texts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items() if text]
-    return "\n\n".join([f"---\n{_front(name, dataset, kept)}---\n\n# {name}", *texts]) + "\n"
-
-
-def _lists(dataset: Dataset) -> list[Dataset]:
-    """The lists that the dataset came through, each at its end: the first one has the sources."""
-    found = [dataset]
-    while (feed := below(chain(found[0])[0].folder)) is not None:
-        found.insert(0, open_dataset(feed))
-    return found
+    return "\n\n".join([f"---\n{_front(name, dataset, kept, files)}---\n\n# {name}", *texts]) + "\n"
 
 
 def _tally(dataset: Dataset, column: str) -> Counter[str]:
@@ -71,7 +66,7 @@ def _tally(dataset: Dataset, column: str) -> Counter[str]:
     return found
 
 
-def _front(name: str, dataset: Dataset, kept: Mapping[str, Counter[str]]) -> str:
+def _front(name: str, dataset: Dataset, kept: Mapping[str, Counter[str]], files: str) -> str:
     from ruamel.yaml import YAML
 
     rows = dataset.count()
@@ -84,7 +79,7 @@ def _front(name: str, dataset: Dataset, kept: Mapping[str, Counter[str]]) -> str
         "configs": [
             {
                 "config_name": "default",
-                "data_files": [{"split": part, "path": f"{part}.parquet"} for part in _parts(kept["part"])],
+                "data_files": [{"split": part, "path": files.format(part=part)} for part in _parts(kept["part"])],
             }
         ],
     }
@@ -122,7 +117,7 @@ def _languages(languages: Counter[str]) -> list[str]:
 def _about(dataset: Dataset, kept: Mapping[str, Counter[str]]) -> str:
     kind = kind_of(dataset.columns)
     rows = dataset.count()
-    read = sum(funnel(each).read for each in _lists(dataset)[:1])
+    read = sum(funnel(each).read for each in lists_of(dataset)[:1])
     sentences = [f"{rows:,} {kind}{'' if rows == 1 else 's'}, kept of {read:,} records that were read."]
     if languages := _languages(kept[LANGUAGE]):
         sentences.append(f"Languages, as identified: {', '.join(languages)}.")
@@ -162,33 +157,20 @@ def _processing(dataset: Dataset, *, several: bool) -> str:
 
 def _done(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """What a manifest tells of its steps: functions with their parameters, and bounds."""
-    for step in _functions(manifest):
+    for step in steps_in(manifest):
         given = cast(Mapping[str, object], step.get("parameters", {}))
         told = [f"{name} {_short(value)}" for name, value in given.items() if value is not None]
         on = [f"on {step['on']}"] if step.get("on") else []
         yield f"{step['kind']} {step['as']}", ", ".join([f"{step['name']} version {step['version']}", *on, *told])
     mark = " (marked, none dropped)" if manifest.parameters.get("mark") else ""
-    for bound in _bounds(manifest):
-        limits = {name: value for name, value in bound.items() if name not in ("column", "step", "weight")}
-        limits |= {name: tuple(value) for name, value in limits.items() if isinstance(value, list)}
+    for bound in bounds_in(manifest):
         verb = "keep" if bound.get("weight") is None else f"weigh {bound['weight']}"
-        yield f"bound on {bound['step']}{mark}", f"{verb} {bound['column']}: {Bound(**limits)}"  # type: ignore[arg-type]  # as it was written
-
-
-def _functions(manifest: Manifest) -> list[Mapping[str, object]]:
-    """The described steps of a stretch, or the one of a pass."""
-    if "steps" in manifest.parameters:
-        return cast(list[Mapping[str, object]], manifest.parameters["steps"])
-    return [manifest.parameters] if {"kind", "name", "as"} <= manifest.parameters.keys() else []
-
-
-def _bounds(manifest: Manifest) -> list[Mapping[str, object]]:
-    return cast(list[Mapping[str, object]], manifest.parameters.get("bounds", []))
+        yield f"bound on {bound['step']}{mark}", f"{verb} {bound['column']}: {bound_text(bound)}"
 
 
 def _policy(steps: Sequence[Manifest]) -> str:
     """For each policy, what ran and what it did; or plainly that nothing did."""
-    ran = [step for manifest in steps for step in _functions(manifest)]
+    ran = [step for manifest in steps for step in steps_in(manifest)]
     sentences = []
     for policy, names in _catalogue()["policies"].items():
         acts = [_act(step, steps) for step in ran if step["name"] in names]
@@ -212,11 +194,12 @@ def _act(step: Mapping[str, object], steps: Sequence[Manifest]) -> str:
     return f"{step['kind']} {label}{f' ({options})' if options else ''}: {said}"
 
 
-def _splits(parts: Counter[str]) -> str:
+def _splits(parts: Counter[str], files: str) -> str:
+    how = "" if "/" in files else ", as `tunesmith data export` writes it"
     if not parts:
-        return "One split, `train`: the file `train.parquet`, as `tunesmith data export` writes it."
-    rows = [(part, count, f"`{part}.parquet`") for part, count in _counts(parts)]
-    return _table(("split", "records", "file, as `tunesmith data export` writes it"), rows)
+        return f"One split, `train`: the file `{files.format(part='train')}`{how}."
+    rows = [(part, count, f"`{files.format(part=part)}`") for part, count in _counts(parts)]
+    return _table(("split", "records", f"file{how}"), rows)
 
 
 def _limits(dataset: Dataset, steps: Sequence[Manifest], kept: Mapping[str, Counter[str]]) -> Iterator[str]:
@@ -227,7 +210,7 @@ def _limits(dataset: Dataset, steps: Sequence[Manifest], kept: Mapping[str, Coun
     source, most = max(kept["source"].items(), key=lambda item: item[1], default=("", 0))
     if most > DOMINANT * rows and len(kept["source"]) > 1:
         yield f"{most / rows:.0%} of the records are from the source {source}."
-    ran = {str(step["name"]) for manifest in steps for step in _functions(manifest)}
+    ran = {str(step["name"]) for manifest in steps for step in steps_in(manifest)}
     yield from (sentence for step, sentence in _catalogue()["limits"].items() if step not in ran)
     if aside := sum(cast(int, manifest.counts.get("quarantined", 0)) for manifest in steps):
         yield f"Could not be read or processed, and in quarantine instead of the dataset: {aside:,}."

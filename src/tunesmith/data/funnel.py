@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from tunesmith.core.artifact import Manifest, read_manifest
 from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import Dataset, below, open_dataset, read_shard, shard_path
+from tunesmith.data.removed import REASON
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,10 @@ def own_funnel(dataset: Dataset, feed: Dataset) -> Funnel:
     for table in dropped_rows(dataset):
         steps = table["step"].filter(pc.invert(pc.is_in(table["id"], value_set=known)))
         dropped.update(f"{step}: dropped" for step in steps.to_pylist())
-    return Funnel(0, made, kept, dict(dropped), made - kept - dropped.total())
+    for step in manifests(dataset):
+        if "shards" in step.facts:  # of what is erased, no row tells that it was dropped
+            dropped[REASON] += cast(Mapping[str, int], step.counts.get("dropped", {})).get(REASON, 0)
+    return Funnel(0, made, kept, dict(+dropped), made - kept - dropped.total())
 
 
 def _new(ids: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:

@@ -29,6 +29,7 @@ from tunesmith.data.clock import Clock
 from tunesmith.data.dataset import Dataset, shard_path, write_shard
 from tunesmith.data.measure import apply
 from tunesmith.data.op import Op
+from tunesmith.data.removed import REASON, without_erased
 from tunesmith.data.rows import columnar_batch, to_batch
 from tunesmith.data.step import one_type_each
 
@@ -102,6 +103,7 @@ class Task:
     pieces: tuple[Piece, ...]
     ops: tuple[Op, ...]
     out: Path
+    erased: frozenset[str] = frozenset()  # hashes of ids that nothing may be kept of
 
     def __call__(self) -> tuple[Counts, dict[str, float]]:
         """Do it, unless its counts say that it is done; gives them, and the seconds by operator."""
@@ -115,27 +117,32 @@ class Task:
 
     def _work(self, clock: Clock) -> Counts:
         parts = _Parts(self.out, self.number, clock)
-        counts = Counts()
+        counts, erased = Counts(), 0
         with _quarantine(self.out, self.number) as aside:
             for batch in clock.each(READ, _batches(self.pieces, aside)):
-                applied = apply(batch, self.ops, clock.of)
+                given = without_erased(batch, self.erased)
+                applied = apply(given, self.ops, clock.of)
+                rows = without_erased(applied.batch, self.erased)
+                erased += batch.num_rows - given.num_rows + applied.batch.num_rows - rows.num_rows
                 aside.add(applied.quarantined)
-                parts.add(applied.batch)
+                parts.add(rows)
                 parts.dropped += applied.dropped
-                counts += Counts(read=batch.num_rows, made=applied.made, written=applied.batch.num_rows)
+                counts += Counts(read=batch.num_rows, made=applied.made, written=rows.num_rows)
         parts.close()
+        dropped = Counter(f"{step}: {kind_of_why(why)}" for _, step, why in parts.dropped)
+        dropped[REASON] += erased
         gone = Counts(
             read=aside.unread,
             quarantined=aside.count,
             shards=parts.count,
-            dropped=Counter(f"{step}: {_kind_of_why(why)}" for _, step, why in parts.dropped),
+            dropped=+dropped,
             licenses=dict(parts.tallies["license"]),
             sources=dict(parts.tallies["source"]),
         )
         return counts + gone
 
 
-def _kind_of_why(why: str) -> str:
+def kind_of_why(why: str) -> str:
     """The reason without its numbers: "became 2 records" and "became 3 records" are one reason."""
     return "became another record" if why.startswith("became") else why
 
@@ -335,10 +342,15 @@ def tasks_of(pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
 
 
 def run_stretch(
-    pieces: Sequence[Piece], ops: Sequence[Op], out: Path, *, executor: Executor
+    pieces: Sequence[Piece],
+    ops: Sequence[Op],
+    out: Path,
+    *,
+    executor: Executor,
+    erased: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[int, Counts, dict[str, float]]]:
     """Do the tasks; yields, for each in order, how many there are, its counts and its seconds by operator."""
-    tasks = [Task(number, some, tuple(ops), out) for number, some in enumerate(tasks_of(pieces))]
+    tasks = [Task(number, some, tuple(ops), out, erased) for number, some in enumerate(tasks_of(pieces))]
     for counts, seconds in executor.map(_call, tasks, lane="processes"):
         yield len(tasks), counts, seconds
 

@@ -20,7 +20,7 @@ from tunesmith.recipe.yaml import At
 
 PRESET = "preset"
 SHARED = ("as", "on", "keep", "weigh")  # parameters of every step that belong to the engine
-FACTS = ("terms", "date", "selection")  # of a source, for its manifest and card
+FACTS = ("url", "version", "terms", "date", "selection")  # of a source, for its manifest and card
 OF_SOURCES = ("domain", "license", "group", "path", *FACTS)
 
 

@@ -21,7 +21,7 @@ from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.describe import describe
 
 PINS = "pins.json"
-GIVEN_BY_PASSES = ("part", "copies", "text")  # columns of a record, which are no signals
+GIVEN_BY_PASSES = ("part", "copies", "weight", "text")  # columns of a record, which are no signals
 Pins = dict[str, dict[str, float | str]]
 
 

@@ -21,6 +21,7 @@ FOLDERS = {
     "review": "reviews",
     "report": "reports",
     "model": "models",
+    "frozen": "frozen",
 }
 
 

@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 from tunesmith.core.artifact import replacing
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import near
+from tunesmith.data.copies import repeated
 from tunesmith.data.dataset import Dataset, open_dataset
 from tunesmith.data.funnel import dropped_rows
 from tunesmith.run.disk import disk_errors
 
 
 def export(workspace: Path, report: Mapping[str, object], name: str, to: Path, *, dropped: bool = False) -> int:
-    """Write the rows of LIST or LIST.PART of a run to a file; gives their number."""
+    """Write the rows of LIST or LIST.PART of a run to a file, each as often as a mix has it; gives their number."""
     list_name, _, part = name.partition(".")
     list_name, dataset = _list(workspace, report, list_name)
     _check_part(report, list_name, part)
@@ -29,7 +30,7 @@ def export(workspace: Path, report: Mapping[str, object], name: str, to: Path, *
     if dropped and part:
         raise UserError(f"{name}: dropped rows are in no part.", f"Leave .{part} out.")
     with disk_errors(to), replacing(to) as temporary:
-        return write(temporary, _dropped(dataset) if dropped else dataset.tables(_columns(dataset), part=part or None))
+        return write(temporary, _dropped(dataset) if dropped else _kept(dataset, part or None))
 
 
 def card_of(workspace: Path, report: Mapping[str, object], name: str) -> str:
@@ -58,8 +59,9 @@ def _check_part(report: Mapping[str, object], name: str, part: str) -> None:
         )
 
 
-def _columns(dataset: Dataset) -> list[str]:
-    return [name for name in dataset.columns if name not in ("kept", "step", "why")]
+def _kept(dataset: Dataset, part: str | None) -> Iterator[pa.Table]:
+    columns = [name for name in dataset.columns if name not in ("kept", "step", "why")]
+    return (rows for table in dataset.tables(columns, part=part) for rows in repeated(table))
 
 
 def _dropped(dataset: Dataset) -> Iterator[pa.Table]:

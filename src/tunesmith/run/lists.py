@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tunesmith.core.artifact import is_done
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import key_of
 from tunesmith.core.record import SIGNAL
@@ -19,6 +20,7 @@ from tunesmith.data.arrays import arrow
 from tunesmith.data.ask import parameters_of
 from tunesmith.data.dataset import ROWS, Dataset, open_dataset, shard_path, write_shard
 from tunesmith.data.op import Op
+from tunesmith.data.removed import erased_digests
 from tunesmith.data.settle import check_quarantine, first_of_quarantine, number_shards, settle_ids, stale_signals, unify
 from tunesmith.data.stream import Measured, Stream
 from tunesmith.data.stretch import VERSION as STRETCH_VERSION
@@ -34,7 +36,9 @@ from tunesmith.run.bounds import column_of, decided
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.describe import describe
 from tunesmith.run.fitted import fitted
+from tunesmith.run.frozen import FROZEN, frozen_set
 from tunesmith.run.operators import keep_seconds
+from tunesmith.run.removal import without_removed
 from tunesmith.run.review import review
 from tunesmith.run.sources import plan_source
 
@@ -80,6 +84,7 @@ def run_list(context: Context, data: DataList, done: Mapping[str, Dataset]) -> D
             dataset = _whole_stream(context, data, group.steps[0], dataset, done)
         else:
             dataset = _stretch(context, data, group.steps, done, dataset)
+            dataset = without_removed(context.workspace, data.name, dataset)
         dataset = decided(context, data.name, group.steps, dataset)
     assert dataset is not None
     return dataset
@@ -95,13 +100,17 @@ def _stretch(
     origins = [_origin(step) for step in steps if step.kind == "source"]
     facts = {"content": content, "steps": [describe(step) for step in steps], "part": part}
     facts |= {"origins": origins} if origins else {}
+    erased = erased_digests(context.workspace, [step.label for step in steps if step.kind == "source"], data.name)
+    facts |= {"erased": erased} if erased else {}
     inputs |= {f"model {label}": ref_of(folder) for label, folder in models.items()}
     plan = Plan("dataset", data.name, "stretch", STRETCH_VERSION, facts, inputs)  # no seed: nothing in it is drawn
 
     def work(out: Path) -> Made:
         total = Counts()
         parts: list[int] = []
-        for tasks, counts, seconds in run_stretch(pieces, ops, out, executor=context.executor):
+        for tasks, counts, seconds in run_stretch(
+            pieces, ops, out, executor=context.executor, erased=frozenset(erased)
+        ):
             total += counts
             parts.append(counts.shards)
             if seconds:
@@ -189,6 +198,8 @@ def _whole_stream(
     inputs = {ROWS: ref_of(dataset.folder)}
     feeds = {name: value for name, value in step.parameters.items() if isinstance(value, Feed)}
     inputs |= {name: ref_of(done[feed.name].folder) for name, feed in feeds.items()}
+    frozen = frozen_set(context, step, dataset)
+    inputs |= {FROZEN: ref_of(frozen)} if frozen and is_done(frozen) else {}
     module = step.function.module()
     facts = describe(step)
     if getattr(module, "READS_BOUNDS", False):  # what it measures depends on where the bound lies
@@ -204,7 +215,8 @@ def _whole_stream(
             return Stream(rows, context.executor, scratch, context.recipe.seed, part, step.keep, place)
 
         scratch.mkdir(exist_ok=True)
-        others = {name: stream(done[feed.name], feed.part) for name, feed in feeds.items()}
+        others: dict[str, object] = {name: stream(done[feed.name], feed.part) for name, feed in feeds.items()}
+        others |= {FROZEN: str(frozen)} if frozen else {}
         parameters = parameters_of(step.function, {**step.parameters, **others})
         measured = _Measured(cast(Measured, step.function.load()(stream(dataset, None), **parameters)))
         if getattr(module, "WRITES_ROWS", False):

@@ -1,4 +1,4 @@
-"""Whether rows that are scored also stand among those trained on: scores are shown on the clean part beside the whole."""
+"""Whether rows that are scored also stand among those trained on: scores are shown on the clean part as well."""
 
 from __future__ import annotations
 
@@ -44,10 +44,7 @@ def train_overlap(
     context: Context, rows: Sequence[Row], on: Dataset, lists: Mapping[str, Dataset]
 ) -> TrainOverlap | None:
     """What of these rows stands among the rows trained on; None where nothing is trained."""
-    try:
-        from tunesmith.data.passes import contamination
-    except ImportError:  # TEMPORARY
-        return None
+    from tunesmith.data.passes import contamination
 
     trained = sorted({step.data for step in context.recipe.train})
     if not trained:
@@ -76,6 +73,8 @@ def train_overlap(
 
 
 def _trained(dataset: Dataset) -> Iterator[tuple[list[str], pa.StringArray]]:
-    """The ids and whole texts of the rows trained on, shard by shard."""
+    """The ids and texts of the rows trained on, shard by shard: whole, and prompts alone, which a short item must be."""
     for table in dataset.tables(["id", *NEEDED], part="train"):
-        yield table["id"].to_pylist(), texts_of(table)
+        ids = table["id"].to_pylist()
+        yield ids, texts_of(table)
+        yield ids, texts_of(table, "prompt")

@@ -16,6 +16,7 @@ from tunesmith.recipe.order import in_order, needs
 from tunesmith.run.context import Context, Show
 from tunesmith.run.disk import disk_errors
 from tunesmith.run.evaluation import Evaluated, run_evaluation
+from tunesmith.run.hold import check_whole
 from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
 from tunesmith.run.report import make_report
@@ -45,6 +46,7 @@ def run_recipe(
     executor = LocalExecutor(workers or usable_cores())
     context = Context(recipe, workspace.resolve(), executor, show, mark=mark, remeasure=remeasure)
     with closing(executor), disk_errors(context.workspace), locked(context.workspace):
+        check_whole(context.workspace)
         return _run(context)
 
 

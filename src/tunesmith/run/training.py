@@ -20,7 +20,7 @@ from tunesmith.run.context import Context, Made, Plan, make, ref_of
 if TYPE_CHECKING:
     from tunesmith.train.job import Job, Scratch, Trained
 
-COLUMNS = ("id", "messages", "chosen", "rejected", "weight")
+COLUMNS = ("id", "messages", "chosen", "rejected", "weight", "copies")
 
 
 def check_installed(recipe: Recipe) -> None:
@@ -120,8 +120,16 @@ def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scra
 
 
 def _rows(dataset: Dataset, part: str) -> list[dict[str, object]]:
+    """The rows of a part; how often a mix has a row is part of its weight, so that an epoch is the mix once."""
     columns = [name for name in COLUMNS if name in dataset.columns]
-    return [row for table in dataset.tables(columns, part=part) for row in table.to_pylist()]
+    rows = [row for table in dataset.tables(columns, part=part) for row in table.to_pylist()]
+    if "copies" not in columns:
+        return rows
+    return [{**row, "weight": _weight(row.pop("copies"), row.get("weight"))} for row in rows]
+
+
+def _weight(copies: int | None, weight: float | None) -> float:
+    return (1 if copies is None else copies) * (1.0 if weight is None else weight)
 
 
 def _start(context: Context, step: TrainStep, checkpoints: Mapping[str, Path]) -> tuple[Path | Scratch, str]:

@@ -14,6 +14,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.core.record import SIGNAL
 from tunesmith.data.dataset import Dataset, below, open_dataset
 from tunesmith.data.funnel import chain, find_row
+from tunesmith.data.removed import digest_of, read_removed
 from tunesmith.run.context import ref_of
 from tunesmith.run.serving import describe_checkpoint, seen_by, training_rows
 
@@ -26,6 +27,8 @@ def why(workspace: Path, row_id: str) -> str:
     if row_id.startswith(ANSWER):
         return _why_answer(workspace, row_id)
     sentences = list(_why_record(workspace, row_id)) or list(_why_quarantined(workspace, row_id))
+    if not sentences and digest_of(row_id) in {one.digest for one in read_removed(workspace) if one.id is None}:
+        return f"Record {row_id} was erased on request. A hash of its id is kept, so that no run reads it in again."
     if not sentences:
         raise UserError(f"nothing in {workspace} has the id {row_id!r}.", "Ids stand in reports and in data export.")
     return "\n".join(sentences)
@@ -110,6 +113,7 @@ def _chapter(dataset: Dataset, row: Mapping[str, object]) -> Iterator[str]:
         verdict = f"dropped by {row['step']}: {row['why']}"
     else:
         verdict = f"kept, in part {row['part']}" if row.get("part") else "kept"
+        verdict += f", {row['copies']} times" if row.get("copies") not in (None, 1) else ""
     parents = cast("list[str]", row.get("parents") or [])
     made = f", made from {', '.join(parents)}" if parents else ""
     yield f"In {ref_of(dataset.folder)}: {verdict}{made}." + (f" Measured: {signals}." if signals else "")

@@ -9,6 +9,7 @@ from tunesmith.web.sections.checklist import checklist
 from tunesmith.web.sections.examples import examples, samples
 from tunesmith.web.sections.funnel import funnel
 from tunesmith.web.sections.origins import ledger, origins, served
+from tunesmith.web.sections.overlap import overlap
 from tunesmith.web.sections.overview import overview
 from tunesmith.web.sections.passes import passes
 from tunesmith.web.sections.scores import scores
@@ -17,7 +18,7 @@ from tunesmith.web.sections.training import training
 from tunesmith.web.sections.verdict import verdict
 
 SECTIONS: tuple[Callable[[Mapping[str, object]], Section | None], ...] = (
-    funnel, passes, verdict, scores, examples, served, training, signals, samples, origins, checklist, ledger,
+    funnel, passes, verdict, scores, overlap, examples, served, training, signals, samples, origins, checklist, ledger,
 )  # fmt: skip
 
 

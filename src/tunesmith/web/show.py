@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
 from tunesmith.core.artifact import replacing
-from tunesmith.core.errors import UserError
-from tunesmith.core.registry import near
 from tunesmith.recipe import Recipe
 from tunesmith.run import Outcome, disk_errors, run_recipe
+from tunesmith.run.reports import read_report
 from tunesmith.web.progress import speaking
 from tunesmith.web.report import report_html
 from tunesmith.web.terminal import print_report
@@ -45,16 +43,3 @@ def show_again(workspace: Path, run: str | None) -> None:
     print_report(report, console)
     page = workspace / "runs" / str(report["run"]) / "report.html"
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
-
-
-def read_report(workspace: Path, run: str | None) -> dict[str, object]:
-    """The report of a run by its name, or of the newest; raises UserError if there is none."""
-    found = sorted((workspace / "runs").glob("*/report.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise UserError(f"{workspace} holds no finished run.", "Run a recipe first: tunesmith run RECIPE")
-    names = {path.parent.name: path for path in found}
-    if run is not None and run not in names:
-        raise UserError(f"{workspace} holds no finished run {run!r}.", near(run, list(names)))
-    path = names[run] if run else found[-1]
-    report: dict[str, object] = json.loads(path.read_text("utf-8"))
-    return report

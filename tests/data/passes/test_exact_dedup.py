@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.data.passes.stream_toys import column, ids_of, stream_of, texts
 
@@ -91,3 +92,51 @@ def test_workers_and_partitions_change_nothing(tmp_path: Path, monkeypatch: pyte
     assert one == two == many
     distinct = len({number * number % 97 for number in range(300)})
     assert column(one, "duplicates").count(0) == distinct
+
+
+def page(url: str | None, **more: object) -> dict[str, object]:
+    """A page, with what a source says of where it is from."""
+    return {"text": f"{url} {more}", "meta": {"url": url} if url else {}, **more}
+
+
+def test_addresses_are_compared_without_what_does_not_tell_pages_apart(tmp_path: Path) -> None:
+    given = [
+        page("https://Example.org/a/?utm_source=mail&id=7#top"),
+        page("HTTPS://example.org:443/a?id=7"),
+        page("https://example.org/a?id=8"),
+        page("https://example.org/A?id=7"),
+        page("http://example.org/a?id=7"),
+        page(None),
+        page(None, origin={"uri": "https://example.org/a?id=8"}),  # a file read from the web
+        page(None, origin={"uri": "https://example.org/a?id=8", "line": 3}),  # a row of such a file
+        page(None, origin={"uri": "pages/a.html"}),
+    ]
+    tables = list(exact_dedup(stream_of(given, scratch=tmp_path / "a"), by="url"))
+    assert column(tables, "duplicates") == [0, 1, 0, 0, 0, None, 1, None, None]
+    tables = list(exact_dedup(stream_of(given, scratch=tmp_path / "b"), by="url", normalise=True))
+    assert column(tables, "duplicates") == [0, 1, 0, 0, 0, None, 1, None, None]
+    with pytest.raises(UserError, match="no record has url"):
+        list(exact_dedup(stream_of(texts("a"), scratch=tmp_path / "c"), by="url"))
+
+
+def test_what_was_found_is_told_with_its_numbers(tmp_path: Path) -> None:
+    talk = {"messages": [{"role": "user", "content": "a"}]}
+    passing = exact_dedup(stream_of([*texts("a", "b", "a", "c", "a", "c"), talk], scratch=tmp_path), by="text")
+    while True:
+        try:
+            next(passing)
+        except StopIteration as end:
+            found = end.value
+            break
+    assert found["sentences"] == [
+        "3 of 6 records repeat an earlier one (50.0 %).",
+        "They repeat 2 records; the one repeated most stands 2 more times.",
+        "1 of 7 records have nothing to compare and are not measured.",
+    ]
+
+
+def test_keys_that_are_equal_in_half_are_different_and_sorted_whole() -> None:
+    keys = [(5, 2, 0, 0), (5, 1, 0, 1), (7, 1, 0, 2), (5, 2, 1, 0), (5, 1, 1, 1), (3, 9, 1, 2)]
+    found = _exchange.by_key(np.array(keys, _exchange.PLACED))
+    assert [tuple(entry) for entry in found.tolist()] == sorted(keys)
+    assert _exchange.first_of_each(found).tolist() == [0, 1, 1, 3, 3, 5]

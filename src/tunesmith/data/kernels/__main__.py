@@ -5,18 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pyarrow as pa
 
 from tunesmith.core.record import Fitted
 from tunesmith.data.edits.redact_pii import redact_pii
 from tunesmith.data.files import File
+from tunesmith.data.item_index import build_index
+from tunesmith.data.kernels import pairs
+from tunesmith.data.kernels.minhash import ngram_sets, signatures
+from tunesmith.data.kernels.words import table as table_of
+from tunesmith.data.overlap import matches
 from tunesmith.data.signals.language import language
 from tunesmith.data.signals.perplexity import fit, perplexity
 from tunesmith.data.signals.punctuation_errors import punctuation_errors
 from tunesmith.data.signals.toxicity import toxicity
 from tunesmith.data.sources.csv import split
 from tunesmith.data.sources.jsonl import jsonl
-from tunesmith.data.views import Views
+from tunesmith.data.views import Views, bytes_of
 
 TEXTS = pa.array(["Call +44 20 7946 0018 or mail jo@example.org: «Größe», 日本語. " * 9, None, "-", "One line.\nTwo."])
 
@@ -34,7 +40,29 @@ def compile_all() -> None:
         split(File(str(table), table.name), 16)
     for measure in (language, toxicity, punctuation_errors, redact_pii):
         measure(TEXTS)
+    texts_with_words(TEXTS)
+    sketches(TEXTS, inverse_frequencies(np.zeros(BUCKETS, np.int64), 1))
+    matches(build_index(pa.array(["one two three four five six", "so"]), n=4), TEXTS)
+    _near()
     assert len(Views(TEXTS).counts.words) == len(TEXTS)
+
+
+def _near() -> None:
+    """The kernels of near_dedup, on a list of three texts of which two are alike."""
+    words = [f"w{number}" for number in range(40)]
+    given = pa.array([" ".join(words), " ".join([*words, "x"]), " ".join([*words, "x"])])
+    signs, places = table_of(), np.zeros(2, np.int64)
+    made, _, _ = signatures(given, signs, by_characters=False, n=5, permutations=128)
+    grams, bounds = ngram_sets(given, signs, by_characters=False, n=5)
+    pairs.band_keys(made, np.arange(3), 25, 5, np.zeros(75, np.uint64))
+    buckets, room = np.array([0, 3]), np.zeros((9, 2), np.int64)
+    pairs.propose(made, np.zeros(3, np.uint8), np.arange(3), buckets, 80, 100, False, 9, room, np.zeros(4, np.int64))
+    pairs.search(made, made, 80, room)
+    pairs.shared(grams, bounds, np.array([[0, 1]]), np.zeros(1, np.int64))
+    data, offsets = bytes_of(given[:2])
+    pairs.shared_passages(data, offsets, signs, 5, grams, bounds, np.array([2, -1]), places, places.copy())
+    pairs.stars(np.array([0, 1, 2]), np.array([1, 0]), np.ones(2), places, np.zeros(2))
+    pairs.components(np.array([0]), np.array([1]), np.arange(2))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ memory at once. What a partition finds out goes back to its rows by shard and ro
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,9 +19,10 @@ from tunesmith.core.hashing import hash128
 
 PARTITION_ROWS = 2_000_000
 KEY = np.dtype([("high", "<u8"), ("low", "<u8")])
-ENTRY = np.dtype([*KEY.descr, ("shard", "<u4"), ("row", "<u4"), ("id", "S32")])  # 32 is the length of a record's id
+PLACED = np.dtype([*KEY.descr, ("shard", "<u4"), ("row", "<u4")])
+ENTRY = np.dtype([*PLACED.descr, ("id", "S32")])  # 32 is the length of a record's id
 
-Entries = NDArray[np.void]  # of dtype ENTRY, or of what a partition gives, which begins with shard and row
+Entries = NDArray[np.void]  # of dtype PLACED or ENTRY, or of what a partition gives, which has shard and row
 
 
 def key_of(parts: Sequence[str]) -> bytes:
@@ -35,7 +37,18 @@ def entries(keys: Sequence[bytes | None], ids: Sequence[str], shard: int) -> Ent
     packed = np.frombuffer(b"".join(key for key in keys if key is not None), KEY)
     made["high"], made["low"] = packed["high"], packed["low"]
     made["shard"], made["row"], made["id"] = shard, rows, [ids[row].encode() for row in rows]
-    return made[np.argsort(made, order=["high", "low", "row"])]
+    return by_key(made)
+
+
+def by_key(found: Entries) -> Entries:
+    """Entries sorted by key, shard and row."""
+    ordered: Entries = found[np.argsort(found["high"], kind="stable")]
+    same = np.flatnonzero(ordered["high"][1:] == ordered["high"][:-1])
+    if len(same):  # only they need the slower sort by all of key and place
+        tied = np.union1d(same, same + 1)
+        some = ordered[tied]
+        ordered[tied] = some[np.lexsort((some["row"], some["shard"], some["low"], some["high"]))]
+    return ordered
 
 
 def write(folder: Path, number: int, found: Entries) -> int:
@@ -45,9 +58,9 @@ def write(folder: Path, number: int, found: Entries) -> int:
     return len(found)
 
 
-def partitions(total: int) -> list[tuple[int, int]]:
-    """Ranges of the high half of keys, first included and last excluded, that share `total` entries about equally."""
-    count = max(1, -(-total // PARTITION_ROWS))
+def partitions(total: int, size: int | None = None) -> list[tuple[int, int]]:
+    """Ranges of the high half of keys, first included and last excluded, of about `size` of the `total` entries."""
+    count = max(1, -(-total // (size or PARTITION_ROWS)))
     edges = [(number << 64) // count for number in range(count + 1)]
     return list(pairwise(edges))
 
@@ -55,15 +68,17 @@ def partitions(total: int) -> list[tuple[int, int]]:
 def read(folder: Path, part: tuple[int, int]) -> Entries:
     """All entries of a partition, sorted by key, shard and row."""
     pieces = [_slice(np.load(path, mmap_mode="r"), part) for path in sorted(folder.glob("*.npy"))]
-    together = np.concatenate([np.zeros(0, ENTRY), *pieces])
-    return together[np.lexsort((together["row"], together["shard"], together["low"], together["high"]))]
+    return by_key(np.concatenate(pieces)) if pieces else np.zeros(0, ENTRY)
 
 
 def _slice(found: Entries, part: tuple[int, int]) -> Entries:
-    first, last = part
-    low = np.searchsorted(found["high"], np.uint64(first))
-    high = len(found) if last >= 1 << 64 else np.searchsorted(found["high"], np.uint64(last))
-    return found[low:high]
+    return found[within(found["high"], part)]
+
+
+def within(keys: NDArray[np.uint64], part: tuple[int, int]) -> slice:
+    """Where the keys of a partition stand among these, which are sorted."""
+    first, last = part  # they are searched where they lie: np.searchsorted would read all of a file
+    return slice(bisect_left(keys, first), len(keys) if last >= 1 << 64 else bisect_left(keys, last))
 
 
 def first_of_each(found: Entries) -> NDArray[np.int64]:

@@ -100,7 +100,8 @@ def _floats(vectors: NDArray[np.generic]) -> tuple[Floats, NDArray[np.float64]]:
 
 def lengths_of(block: Floats) -> NDArray[np.float64]:
     """The length of each vector."""
-    return np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
+    lengths: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
+    return lengths
 
 
 def cosines(
