@@ -17,7 +17,7 @@ from tunesmith.run import Outcome, run_recipe
 TESTS = Path(__file__).parent
 TINY = TESTS / "tiny.yaml"
 CLI = (sys.executable, "-m", "tunesmith.cli")
-SETTLED = ("datasets", "frozen", "checkpoints", "models", "reports", "reviews")  # the folders whose bytes a run stands for
+SETTLED = ("datasets", "frozen", "checkpoints", "models", "reports", "reviews")  # whose bytes a run stands for
 
 
 @dataclass(frozen=True)

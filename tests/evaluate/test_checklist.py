@@ -76,7 +76,8 @@ def test_an_item_tells_its_state_with_the_evidence(change: dict[str, object], ch
 
 def test_what_this_version_cannot_do_is_not_yet_measured_rather_than_failed() -> None:
     today = replace(FULL, steps={"tickets": {"exact_dedup": 3}}, available=frozenset({"exact_dedup"}))
-    assert found(today, "near_duplicates") == ("not yet measured", "this version has no step near_dedup or semantic_dedup")
+    wanted = "this version has no step near_dedup or semantic_dedup"
+    assert found(today, "near_duplicates") == ("not yet measured", wanted)
 
 
 def test_a_list_that_reads_no_source_takes_over_what_its_parent_did() -> None:

@@ -41,9 +41,9 @@ MINE = "def louder(record):\n    return record['target'].upper() if 'a' in recor
 PINNED = {  # step -> VERSION, and the hash of what it writes
     "stretch": (2, "1e58f87fba3a7db9f1c873580b871270cf907a34c23da86c878bb65863002754"),
     "verdicts": (1, "fc361833ec63be3b6191a5bdd908551ba7c52a713f70d7043a7f2156554a5911"),
-    "exact_dedup": (2, "7a8a3caf6fd71819022b63604765c239ff6142e8f9177718138d217c7079cfe3"),
+    "exact_dedup": (3, "7a8a3caf6fd71819022b63604765c239ff6142e8f9177718138d217c7079cfe3"),
     "sample": (1, "a7968ad06360f8e41b05fecffa2b6f140f8498e6ccd5244a07b0766b77914213"),
-    "split": (1, "259ad9bcc11725911250449d9cd0bd8a7b34de941eb56119e11902bd35dd3896"),
+    "split": (2, "259ad9bcc11725911250449d9cd0bd8a7b34de941eb56119e11902bd35dd3896"),
     "pairs": (1, "c60fd1bfa8e1f3ed9351f45611c74e4966cdc944bcee67c19aeb7160a98aedf6"),
 }
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.run.version_toys import SECRET, toy
@@ -18,7 +19,8 @@ from tests.running import cli, rows_of, run
 from tunesmith.core.artifact import read_manifest
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import file_sha256
-from tunesmith.data.version_files import write_data
+from tunesmith.data.croissant import croissant
+from tunesmith.data.version_files import DataFile, write_data
 from tunesmith.run import Outcome
 from tunesmith.run.push import push
 from tunesmith.run.versions import make_version, verify
@@ -122,6 +124,16 @@ def test_croissant_names_every_file_with_its_hash_and_every_column(made: tuple[P
     columns = [field["@id"].partition("/")[2] for field in train["field"]]
     assert columns == pq.read_schema(version / "data" / "train-00000.parquet").names
     assert (test["@id"], train["@id"]) == ("test", "train")
+
+
+def test_the_files_of_a_large_part_are_one_set_in_croissant() -> None:
+    files = [DataFile(f"data/train-0000{n}.parquet", "train", "0" * 64, 10, 5) for n in (0, 1)]
+    told = croissant("x", "k", files, pa.schema({"id": pa.string()}), licenses={}, date=None, description="d")
+    [one_set] = [one for one in told["distribution"] if one["@type"] == "cr:FileSet"]  # type: ignore[attr-defined]  # a list
+    assert one_set["includes"] == "data/train-*.parquet"
+    [records] = told["recordSet"]  # type: ignore[misc]  # a list
+    assert records["field"][0]["source"]["fileSet"] == {"@id": one_set["@id"]}
+    assert records["description"] == "10 records"
 
 
 def test_a_hugging_face_folder_is_read_offline_by_datasets(made: tuple[Path, Outcome, Path], tmp_path: Path) -> None:

@@ -97,17 +97,14 @@ def _file(file: DataFile) -> dict[str, object]:
 
 
 def _set(part: str, files: Sequence[DataFile]) -> list[dict[str, object]]:
-    """The files of a part as one, where there are several."""
-    own = [file for file in files if file.part == part]
-    if len(own) == 1:
+    """The files of a part as one, where there are several: those beside this metadata that have its name."""
+    if sum(file.part == part for file in files) == 1:
         return []
-    within = [{"@id": file.path} for file in own]
     return [
         {
             "@type": "cr:FileSet",
             "@id": f"files-{part}",
             "name": f"files-{part}",
-            "containedIn": within,
             "encodingFormat": PARQUET,
             "includes": f"{FOLDER}/{part}-*.parquet",
         }

@@ -59,7 +59,7 @@ class Dataset:
         wanted = list(self.columns if columns is None else columns)
         needed = dict.fromkeys([*wanted, *(["kept"] if kept else []), *(["part"] if part else [])])
         table = self._table(shard, list(needed))
-        if kept:
+        if kept and table["kept"].null_count < table.num_rows:
             table = table.filter(pc.fill_null(table["kept"], True))
         if part is not None:
             table = table.filter(pc.fill_null(pc.equal(table["part"], part), False))
@@ -108,15 +108,20 @@ def below(folder: Path) -> Path | None:
 
 
 def read_shard(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """One shard, or these columns of it; pq.read_table would import pyarrow.dataset first, which takes half a second."""
+    """One shard, or these columns of it; pq.read_table would import pyarrow.dataset first, for half a second."""
     with pq.ParquetFile(path) as file:
         return file.read(None if columns is None else list(columns))
 
 
 def write_shard(path: Path, table: pa.Table) -> None:
     """Write one shard whole or not at all; equal tables give equal bytes."""
+    plain = [name for name in table.column_names if name != "text"]  # a dictionary of whole texts only costs time
+    is_flat = not any(pa.types.is_nested(field.type) for field in table.schema)
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", compression_level=1, row_group_size=65536)
+        pq.write_table(
+            table, temporary, compression="zstd", compression_level=1, row_group_size=65536,
+            use_dictionary=plain if is_flat and plain else True,
+        )  # fmt: skip
 
 
 @cache

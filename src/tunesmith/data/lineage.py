@@ -115,11 +115,16 @@ def bounds_in(manifest: Manifest) -> list[Mapping[str, object]]:
     return cast(list[Mapping[str, object]], manifest.parameters.get("bounds", []))
 
 
-def bound_text(bound: Mapping[str, object]) -> str:
-    """A bound in words: "min 3"."""
+def bound_of(bound: Mapping[str, object]) -> Bound:
+    """A bound as it was written, to decide by."""
     limits = {name: value for name, value in bound.items() if name not in ("column", "step", "weight")}
     limits |= {name: tuple(value) for name, value in limits.items() if isinstance(value, list)}
-    return str(Bound(**limits))  # type: ignore[arg-type]  # as it was written
+    return Bound(**limits)  # type: ignore[arg-type]  # as it was written
+
+
+def bound_text(bound: Mapping[str, object]) -> str:
+    """A bound in words: "min 3"."""
+    return str(bound_of(bound))
 
 
 def artifacts_of(dataset: Dataset) -> list[Facts]:

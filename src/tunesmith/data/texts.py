@@ -41,7 +41,9 @@ def column_of(rows: pa.RecordBatch | pa.Table, name: str) -> pa.StringArray:
 
 
 def _one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which would copy it
 
 
 def _first_of(first: pa.StringArray, second: pa.StringArray) -> pa.StringArray:
@@ -55,7 +57,8 @@ def _messages(rows: pa.RecordBatch | pa.Table, name: str) -> pa.ListArray:
 
 
 def _whole(rows: pa.RecordBatch | pa.Table) -> pa.StringArray:
-    parts = [_joined(_messages(rows, name)) for name in MESSAGE_COLUMNS if name in rows.schema.names]
+    there = [name for name in MESSAGE_COLUMNS if name in rows.schema.names and rows[name].null_count < rows.num_rows]
+    parts = [_joined(_messages(rows, name)) for name in there]
     if not parts:
         return pa.nulls(rows.num_rows, pa.string())
     return reduce(_both, parts)

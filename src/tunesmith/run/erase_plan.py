@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tunesmith.core.artifact import Manifest, read_manifest
-from tunesmith.core.bound import Bound
 from tunesmith.data.dataset import Dataset, below, open_dataset, shard_path
-from tunesmith.data.lineage import bounds_in
+from tunesmith.data.lineage import bound_of, bounds_in
 from tunesmith.data.removed import REASON, STEP
 from tunesmith.data.stretch import kind_of_why
 from tunesmith.data.verdicts import Rule
@@ -118,7 +117,8 @@ def _layer_counts(dataset: Dataset, manifest: Manifest, places: Mapping[int, lis
         return counts
     lost = Counter(cast(Mapping[str, int], counts[what]))
     under = Dataset(dataset.layers[:-1], dataset.shards)
-    rules = [_rule(bound) for bound in bounds_in(manifest) if bound.get("weight") is None]
+    bounds = [bound for bound in bounds_in(manifest) if bound.get("weight") is None]
+    rules = [Rule(str(bound["step"]), str(bound["column"]), bound_of(bound)) for bound in bounds]
     for shard, rows in places.items():
         taken = pa.array(rows, pa.int64())
         before = under.read(shard, ["why"], kept=False)["why"].take(taken).to_pylist()
@@ -128,12 +128,6 @@ def _layer_counts(dataset: Dataset, manifest: Manifest, places: Mapping[int, lis
                 lost[_reason(row, rules)] -= 1
     counts[what] = dict(+lost)
     return counts
-
-
-def _rule(bound: Mapping[str, object]) -> Rule:
-    limits = {name: value for name, value in bound.items() if name not in ("column", "step", "weight")}
-    limits |= {name: tuple(value) for name, value in limits.items() if isinstance(value, list)}
-    return Rule(str(bound["step"]), str(bound["column"]), Bound(**limits))  # type: ignore[arg-type]  # as it was written
 
 
 def _reason(row: Row, rules: Sequence[Rule]) -> str:

@@ -73,7 +73,7 @@ def train_overlap(
 
 
 def _trained(dataset: Dataset) -> Iterator[tuple[list[str], pa.StringArray]]:
-    """The ids and texts of the rows trained on, shard by shard: whole, and prompts alone, which a short item must be."""
+    """The ids and texts of the rows trained on, shard by shard: whole, and prompts alone, as a short item is one."""
     for table in dataset.tables(["id", *NEEDED], part="train"):
         ids = table["id"].to_pylist()
         yield ids, texts_of(table)

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from tunesmith.core.errors import UserError
 from tunesmith.recipe import Serve
+from tunesmith.run.reports import read_report
 from tunesmith.run.serving import app_of, find_serving
-from tunesmith.web.show import read_report
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -43,8 +43,7 @@ class Shingles:
     def texts(self, rows: Rows, shard: int) -> tuple[pa.StringArray, pa.Table]:
         """The texts that are compared, of all rows of a shard."""
         table = rows.read(shard, ["id", *NEEDED])
-        there = [name for name in table.column_names if table[name].null_count < max(table.num_rows, 1)]
-        return texts_of(table.select(there), self.by), table
+        return texts_of(table, self.by), table
 
 
 @dataclass(frozen=True)
