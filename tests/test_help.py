@@ -16,7 +16,10 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("verb", ["demo", "new", "check", "run", "show", "why", "serve", "ask", "list", "data export"])
+DATA = [f"data {verb}" for verb in ("card", "export", "version", "diff", "remove", "gc")]
+
+
+@pytest.mark.parametrize("verb", ["demo", "new", "check", "run", "show", "why", "serve", "ask", "list", *DATA])
 def test_every_verb_has_help_that_is_a_sentence(verb: str) -> None:
     done = cli(*verb.split(), "--help")
     assert done.code == 0, done.all

@@ -59,10 +59,11 @@ def new(path: Annotated[Path, typer.Argument(help="The recipe to write.")] = Pat
 
 
 @app.command()
-def check(recipe: RecipePath, set_: Sets = None) -> None:
-    """Check a recipe: every mistake with its line and a remedy, before any work starts."""
+def check(recipe: RecipePath, set_: Sets = None, workspace: Workspace = HERE) -> None:
+    """Check a recipe: every mistake with its line and a remedy, before any work starts; and its data checklist."""
     from tunesmith.recipe import load_recipe
     from tunesmith.recipe.sets import parse_sets
+    from tunesmith.run.checks import data_checklist
     from tunesmith.run.probe import probe, told
 
     found = load_recipe(recipe, sets=parse_sets(set_ or []))
@@ -72,6 +73,8 @@ def check(recipe: RecipePath, set_: Sets = None) -> None:
     for warning in probe(found):
         typer.echo(f"Warning: {warning}", err=True)
     typer.echo(f"{recipe}: no mistakes. Data: {lists or 'none'}. Train: {len(found.train)} steps.")
+    for line in data_checklist(found, workspace) if found.data else ():
+        typer.echo(line)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.data.signals.characters import characters
 from tunesmith.data.signals.regex import regex
 
-OF_A_MODEL = {"causal_perplexity", "classifier", "likelihood"}  # tests/models/test_texts.py makes the models that these need
+OF_A_MODEL = {"causal_perplexity", "classifier", "likelihood"}  # whose tests make the models that they need
 
 
 @pytest.mark.parametrize("name", sorted({*registry.names("signal")} - OF_A_MODEL))

@@ -14,7 +14,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.data.arrays import arrow
 from tunesmith.data.passes._identical import Leaders, Ranks
 from tunesmith.data.passes._proposals import Bands, Buckets, Keys, Proposals, Proposed, parts_of, unique_pairs
-from tunesmith.data.passes._sketches import Shingles, Sketches
+from tunesmith.data.passes._sketches import Codes, Shingles, Sketches
 from tunesmith.data.passes._stars import Stars, stars_of
 from tunesmith.data.passes._verified import Sets, verify
 from tunesmith.data.stream import Stream
@@ -35,9 +35,10 @@ class Search:
     bands: Bands
     bound: Bound
 
-    def verify(self, pairs: NDArray[np.int64], name: str) -> tuple[NDArray[np.void], Sets]:
-        """The pairs with their true similarities."""
-        return verify(self.stream, self.sketches, self.shingles, pairs, name)
+    def verify(self, pairs: NDArray[np.int64], name: str, *also: Codes) -> tuple[NDArray[np.void], Sets]:
+        """The pairs with their true similarities, and the sets of their rows, and of others."""
+        others = np.concatenate([np.zeros(0, np.int64), *also])
+        return verify(self.stream, self.sketches, self.shingles, pairs, name, others)
 
     def beyond(self, verified: NDArray[np.void]) -> NDArray[np.void]:
         """The pairs that the bound refuses."""
@@ -81,7 +82,8 @@ def find_pairs(search: Search) -> Found:
     proposals = Proposals(sketches, search.ranks, limit_of(search.bound), keys, folder, large)
     parts = list(enumerate(parts_of(entries)))
     came = sum(stream.executor.map(proposals, parts, lane="threads"), Proposed())
-    verified, sets = search.verify(_written(folder), "sets-1")
+    _, led = search.leaders.all(sketches.own)
+    verified, sets = search.verify(_written(folder), "sets-1", led)
     found = Found(verified, search.stars(verified), (sets,), came, 1)
     while found.rounds < ROUNDS and (again := _again(search, proposals, found)) is not None:
         found = again
@@ -103,7 +105,7 @@ def _again(search: Search, proposals: Proposals, found: Found) -> Found | None:
             came += proposals.compare(int(path.stem), buckets.only(stays), everyone=True)
             parts.append(np.load(proposals.folder / f"{path.stem}.npy"))
     known = np.stack([found.verified["first"], found.verified["second"]], axis=1)
-    new = _without(unique_pairs(np.concatenate(parts)), known)
+    new = without(unique_pairs(np.concatenate(parts)), known)
     verified, sets = search.verify(new, f"sets-{found.rounds + 1}")
     if not len(search.beyond(verified)):
         return None
@@ -116,7 +118,7 @@ def _written(folder: Path) -> NDArray[np.int64]:
     return unique_pairs(np.concatenate([np.zeros((0, 2), np.int64), *files]))
 
 
-def _without(pairs: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:
+def without(pairs: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:
     """The pairs that are not among the known ones."""
     both = np.concatenate([known, pairs])
     _, inverse, counts = np.unique(both, axis=0, return_inverse=True, return_counts=True)

@@ -60,7 +60,7 @@ def _sentences(search: Search, numbers: Mapping[str, object]) -> Iterator[str]:
     )
     yield (
         f"{n['bands']} bands of {n['width']} find a pair at {n['threshold']:g} with probability "
-        f"{float(str(n['expected_recall'])):.4f}. {_recall(n)}"
+        f"{float(str(n['expected_recall'])):.5f}. {_recall(n)}"
     )
     verified, beyond = int(str(n["verified"])), int(str(n["beyond"]))
     if verified:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tunesmith.data.arrays import arrow
-from tunesmith.data.kernels.words import Hashes, Offsets, table
+from tunesmith.data.kernels.words import Bytes, Offsets, table
 from tunesmith.data.passes._sketches import Codes, Shingles, Sketches, code
 from tunesmith.data.passes._stars import Stars
 from tunesmith.data.passes._verified import Sets
@@ -79,39 +80,54 @@ class Tables:
     def _passages(self, shard: int, survivors: NDArray[np.int64]) -> pa.StringArray:
         """What removed rows share with their survivors: the longest run of n-grams at the beginning of their texts."""
         from tunesmith.data.kernels.pairs import shared_passages
-        from tunesmith.data.views import bytes_of
 
         gone = np.flatnonzero(survivors >= 0)
         shown: list[str | None] = [None] * len(survivors)
         if not len(gone):
             return pa.array(shown, pa.string())
-        texts = self.shingles.texts(self.rows, shard)[0].take(arrow(gone))
-        data, offsets = bytes_of(texts)
-        grams, bounds, sets = self._sets_of(survivors[gone])
+        own = code(shard, gone)
+        is_own = self._held(own)
+        texts = np.where(is_own, own, survivors[gone])  # one whose n-grams are those of another shares all with it
+        heads, cuts, which = self._gathered(texts, "heads")
+        grams, bounds, sets = self._gathered(survivors[gone], "of")
+        sets = np.where(is_own & (self.shingles.unit == "words"), sets, -1)
+        data, offsets = _in_order(heads, cuts, which)
         starts, ends = np.zeros(len(gone), np.int64), np.zeros(len(gone), np.int64)
-        signs, n = table(self.shingles.folds), self.shingles.n
-        shared_passages(data, offsets, signs, n, grams, bounds, sets, starts, ends)
+        shared_passages(
+            data, offsets, table(self.shingles.folds), self.shingles.n, grams, bounds, sets, starts, ends
+        )  # fmt: skip
         for place, start, end in zip(gone.tolist(), starts.tolist(), ends.tolist(), strict=True):
             excerpt = data[start : min(end, start + 4 * SHOWN)].tobytes().decode("utf-8", "ignore")
             shown[place] = " ".join(excerpt.split())[:SHOWN]
         return pa.array(shown, pa.string())
 
-    def _sets_of(self, codes: Codes) -> tuple[Hashes, Offsets, NDArray[np.int64]]:
-        """The n-grams of these rows, and which set is whose; -1 where none was needed, as all is shared."""
-        if self.shingles.unit == "characters":  # a run of characters is not told by words
-            return np.zeros(0, np.uint64), np.zeros(1, np.int64), np.full(len(codes), -1)
+    def _held(self, codes: Codes) -> NDArray[np.bool_]:
+        held = np.zeros(len(codes), bool)
+        for sets in self.sets:
+            held |= sets.hold(codes)
+        return held
+
+    def _gathered(self, codes: Codes, what: Literal["heads", "of"]) -> tuple[NDArray[Any], Offsets, NDArray[np.int64]]:
+        """What was collected of these rows, each row once, and which piece is whose; -1 where nothing was."""
         wanted = np.unique(codes)
-        whose, parts, sizes = np.full(len(wanted), -1), [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+        whose = np.full(len(wanted), -1)
+        parts: list[NDArray[Any]] = []
+        sizes = [np.zeros(0, np.int64)]
         count = 0
         for sets in self.sets:
             held = sets.hold(wanted) & (whose < 0)
-            grams, bounds = sets.of(wanted[held])
+            pieces, bounds = getattr(sets, what)(wanted[held])
             whose[held] = count + np.arange(int(held.sum()))
             count += int(held.sum())
-            parts.append(grams)
+            parts.append(pieces)
             sizes.append(np.diff(bounds))
-        return (
-            np.concatenate(parts),
-            np.append(0, np.cumsum(np.concatenate(sizes))),
-            whose[np.searchsorted(wanted, codes)],
-        )
+        bounds = np.append(0, np.cumsum(np.concatenate(sizes)))
+        return np.concatenate(parts), bounds, whose[np.searchsorted(wanted, codes)]
+
+
+def _in_order(pieces: Bytes, bounds: Offsets, which: NDArray[np.int64]) -> tuple[Bytes, Offsets]:
+    """The pieces one after the other in this order, some of them more than once."""
+    sizes = np.where(which >= 0, np.diff(np.append(bounds, bounds[-1]))[which], 0)
+    starts = bounds[:-1][which] if len(bounds) > 1 else np.zeros(len(which), np.int64)
+    flat = np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(int(sizes.sum()))
+    return pieces[flat], np.append(0, np.cumsum(sizes))

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.core.hashing import hash128
-from tunesmith.data.passes._near_pairs import Found, Search, limit_of
-from tunesmith.data.passes._proposals import unique_pairs
+from tunesmith.data.passes._near_pairs import Found, Search, limit_of, without
+from tunesmith.data.passes._proposals import DEVIATIONS, unique_pairs
 from tunesmith.data.passes._sketches import Codes, Sketches, code
 
 COMPARED = 16_000_000  # pairs of signatures that the search may look at
-DEVIATIONS = 5.0  # of the estimate: further below than what near_dedup itself verifies
 MOST_PAIRS = 200_000  # of one shard that are verified
 
 
@@ -63,10 +62,19 @@ def measured_recall(search: Search, found: Found) -> Recall:
     task = _Search(made, sampled, limit_of(search.bound))
     parts = list(stream.executor.map(task, others, lane="threads"))
     pairs = unique_pairs(np.concatenate([np.zeros((0, 2), np.int64), *parts]))
-    beyond = search.beyond(search.verify(pairs, "sets-recall")[0])
+    new = without(pairs, np.stack([found.verified["first"], found.verified["second"]], axis=1))
+    known = found.verified[_are_among(found.verified, pairs)]
+    beyond = search.beyond(np.concatenate([known, search.verify(new, "sets-recall")[0]]))
     gone = found.stars.gone
     settled = found.stars.are_among(beyond["first"], gone) | found.stars.are_among(beyond["second"], gone)
     return Recall(len(sampled), len(beyond), int(settled.sum()))
+
+
+def _are_among(verified: NDArray[np.void], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which verified pairs the search came upon as well."""
+    found = set(zip(pairs[:, 0].tolist(), pairs[:, 1].tolist(), strict=True))
+    both = zip(verified["first"].tolist(), verified["second"].tolist(), strict=True)
+    return np.fromiter((pair in found for pair in both), bool, len(verified))
 
 
 def _sampled(codes: Codes, count: int, seed: int) -> Codes:

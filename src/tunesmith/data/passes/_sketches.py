@@ -9,10 +9,12 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tunesmith.core.record import Where
 from tunesmith.data.kernels.words import Fold
+from tunesmith.data.passes._batches import batches
 from tunesmith.data.stream import Rows, Stream
 from tunesmith.data.texts import NEEDED, texts_of
 
@@ -28,7 +30,6 @@ FACTS = np.dtype(
 )
 Codes = NDArray[np.int64]  # a row of any shard: shard << 32 | row
 ROW_BITS = 32
-AT_ONCE = 20_000  # rows whose texts are worked on together
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,9 @@ class Shingles:
     folds: tuple[Fold, ...]
     by: Where | None
 
-    def texts(self, rows: Rows, shard: int) -> tuple[pa.StringArray, pa.Table]:
-        """The texts that are compared, of all rows of a shard."""
-        table = rows.read(shard, ["id", *NEEDED])
-        return texts_of(table, self.by), table
+    def texts(self, rows: Rows, shard: int) -> Iterator[pa.StringArray]:
+        """The texts that are compared, of all rows of a shard, a few at a time."""
+        return (texts_of(batch, self.by) for batch in batches(rows, shard, NEEDED))
 
 
 @dataclass(frozen=True)
@@ -59,31 +59,23 @@ class Sketch:
         from tunesmith.data.kernels.minhash import signatures
         from tunesmith.data.kernels.words import table
 
-        texts, whole = self.shingles.texts(self.rows, shard)
-        facts = np.zeros(len(texts), FACTS)
-        ids = np.frombuffer(bytes.fromhex("".join(whole["id"].to_pylist())), ">u8").reshape(-1, 2)
-        facts["id_high"], facts["id_low"] = ids[:, 0], ids[:, 1]
-        signs = table(self.shingles.folds)
-        parts = []
-        for start in range(0, max(len(texts), 1), AT_ONCE):
-            some = slice(start, min(start + AT_ONCE, len(texts)))
-            made, sizes, sums = signatures(
-                texts[some], signs, by_characters=self.shingles.unit == "characters", n=self.shingles.n,
-                permutations=self.permutations,
-            )  # fmt: skip
-            parts.append(made)
-            facts["size"][some], facts["high"][some], facts["low"][some] = sizes, sums[:, 0], sums[:, 1]
-        facts["length"] = _bytes_of(texts)
-        np.save(self.folder / f"signatures-{shard:05d}.npy", np.concatenate(parts))
+        ids = self.rows.read(shard, ["id"])["id"].to_pylist()
+        facts = np.zeros(len(ids), FACTS)
+        halves = np.frombuffer(bytes.fromhex("".join(ids)), ">u8").reshape(-1, 2)
+        facts["id_high"], facts["id_low"] = halves[:, 0], halves[:, 1]
+        made = np.empty((len(ids), self.permutations), np.uint32)
+        signs, by_characters, start = table(self.shingles.folds), self.shingles.unit == "characters", 0
+        for texts in self.shingles.texts(self.rows, shard):
+            some = slice(start, start + len(texts))
+            made[some], facts["size"][some], sums = signatures(
+                texts, signs, by_characters=by_characters, n=self.shingles.n, permutations=self.permutations
+            )
+            facts["high"][some], facts["low"][some] = sums[:, 0], sums[:, 1]
+            facts["length"][some] = pc.fill_null(pc.binary_length(texts), 0).to_numpy()
+            start = some.stop
+        np.save(self.folder / f"signatures-{shard:05d}.npy", made)
         np.save(self.folder / f"facts-{shard:05d}.npy", facts)
-        return len(texts)
-
-
-def _bytes_of(texts: pa.StringArray) -> NDArray[np.int64]:
-    import pyarrow.compute as pc
-
-    lengths: NDArray[np.int64] = pc.fill_null(pc.binary_length(texts), 0).to_numpy().astype(np.int64)
-    return lengths
+        return len(ids)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def tells(found: Fields) -> bool:
 def _card(title: str, found: Fields) -> Html:
     sentences = [tag("p", str(sentence)) for sentence in sequence(found.get("sentences"))]
     charts = [_chart(each) for each in mappings(found.get("charts"))]
-    tables = [_table(each) for each in mappings(found.get("tables"))]
+    tables = [_table(each) for each in mappings(found.get("tables")) if sequence(each.get("rows"))]
     return card(tag("h3", title), *sentences, *charts, *tables, class_="pass")
 
 
@@ -54,7 +54,7 @@ def _table(each: Fields) -> Html:
     title = str(each.get("title", ""))
     columns = [str(column) for column in sequence(each.get("columns"))]
     rows = [[_cell(cell) for cell in sequence(row)] for row in sequence(each.get("rows"))]
-    whole = table(title, columns, rows, class_="rows")
+    whole = table(title, columns, rows, class_="found")
     return whole if len(rows) <= OPEN else folded(f"{title} ({len(rows)} rows)", whole)
 
 
