@@ -34,13 +34,13 @@ def test_a_recipe_that_is_shown_has_no_mistakes(text: str, tmp_path: Path) -> No
 
 
 def test_the_recipe_for_a_corpus_has_no_mistakes(tmp_path: Path) -> None:
-    for name in ("crawl/a.warc.gz", "papers/a.pdf"):
+    for name in ("crawl/a.warc.gz", "papers/a.pdf", "evals/a.jsonl"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     (tmp_path / "recipe.yaml").write_text(blocks("README.md", "yaml")[1], "utf-8")
     labels = [step.label for step in load_recipe(tmp_path / "recipe.yaml").data["data"].steps]
     assert labels[:4] == ["warc", "pdf", "normalise_unicode", "redact_pii"]
-    assert labels[-1] == "perplexity"
+    assert labels[-2:] == ["mix", "split"]
 
 
 def test_the_signal_of_contributing_works_as_it_stands(tmp_path: Path) -> None:
