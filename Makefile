@@ -22,8 +22,9 @@ check: $(VENV)/dev ## format, lint, types and the walls between rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-faults: $(VENV)/dev ## kill a run at twenty moments and compare the bytes it ends with
+faults: $(VENV)/dev ## kill runs at thirty moments and compare the bytes they end with
 	$(BIN)/python -m tests.faults --kills 20
+	$(BIN)/python -m tests.faults --kills 10 --recipe tests/passes.yaml
 
 bench: $(VENV)/dev ## measure the quickstart on three seeds and the training loop beside its peer
 	$(BIN)/python bench/startup.py

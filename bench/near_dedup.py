@@ -125,23 +125,15 @@ def _all_read(ended: Ended, read: int, documents: int) -> Ended:
 
 
 def growth(bench: Bench) -> list[Row]:
-    """The pass on 30 MB, 300 MB and 2 GB: its time, the exponent it grows with, and its memory on two cores."""
-    rows = 0
-    given: dict[str, Stored] = {}
-    for name, file in _sizes(bench).items():
-        given[name] = store(file, bench.work / name)
-        rows = given[name].rows
-    scratch = bench.work / "scratch"
-    run_pass(given["few"], "near_dedup", scratch)
-    turns = in_turns(
-        {name: partial(run_pass, each, "near_dedup", scratch) for name, each in given.items()}, min(bench.times, 2)
-    )
-    start = median(ended.seconds for ended in turns["few"])
-    times = {
-        each.megabytes: median(ended.seconds for ended in turns[name]) for name, each in given.items() if name != "few"
-    }
-    peak = run_pass(given[list(given)[-1]], "near_dedup", scratch, cores=2, watch=True).peak_bytes / 1e9
+    """The pass on 30 MB, 300 MB and 2 GB, once each on two cores: how its time grows, and the memory it holds."""
+    given = {name: store(file, bench.work / name) for name, file in _sizes(bench).items()}
+    scratch, largest = bench.work / "scratch", list(given)[-1]
+    run_pass(given["few"], "near_dedup", scratch)  # the first run on a machine compiles
+    ended = {name: run_pass(each, "near_dedup", scratch, cores=2, watch=True) for name, each in given.items()}
+    start = ended.pop("few").seconds
+    times = {given[name].megabytes: each.seconds for name, each in ended.items()}
     told = ", ".join(f"{size:,.0f} MB {seconds:.1f} s" for size, seconds in times.items())
+    peak, rows = ended[largest].peak_bytes / 1e9, given[largest].rows
     return [
         Row("near_dedup: exponent of time over size", _slope(times), rows, note=f"{told}; start-up {start:.1f} s"),
         *_slopes({size: seconds - start for size, seconds in times.items()}, rows),

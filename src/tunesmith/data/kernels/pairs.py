@@ -24,7 +24,7 @@ from tunesmith.data.kernels.words import (
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-PASSAGE = 4096  # bytes at the beginning of a text in which a shared passage is looked for
+PASSAGE = 1024  # bytes at the beginning of a text in which a shared passage is looked for
 ALL_PAIRS = 64  # rows of a bucket: so many are compared with one another, more of them with centres
 
 

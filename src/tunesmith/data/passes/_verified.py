@@ -59,7 +59,9 @@ class Sets:
         held = [np.zeros(0, bool)]
         for shard, wanted in by_shard(codes):
             there = (self.folder / f"rows-{shard:05d}.npy").exists()
-            held.append(np.isin(wanted, self._load("rows", shard)) if there else np.zeros(len(wanted), bool))
+            rows = np.asarray(self._load("rows", shard)) if there else np.zeros(0, np.int64)
+            places = np.minimum(np.searchsorted(rows, wanted), max(len(rows) - 1, 0))
+            held.append(rows[places] == wanted if len(rows) else np.zeros(len(wanted), bool))
         return np.concatenate(held)
 
     def _load(self, name: str, shard: int) -> NDArray[Any]:
