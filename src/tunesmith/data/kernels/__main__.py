@@ -86,7 +86,7 @@ def _near() -> None:
     pairs.search(made, made, 80, room)
     pairs.shared(grams, bounds, np.array([[0, 1]]), np.zeros(1, np.int64))
     data, offsets = bytes_of(given[:2])
-    pairs.shared_passages(data, offsets, signs, 5, grams, bounds, np.array([2, -1]), places, places.copy())
+    pairs.shared_passages(data, offsets, data, offsets, signs, 5, places, places.copy())
     pairs.stars(np.array([0, 1, 2]), np.array([1, 0]), np.ones(2), places, np.zeros(2))
     pairs.components(np.array([0]), np.array([1]), np.arange(2))
 

@@ -132,37 +132,31 @@ def shared(grams: Hashes, bounds: Offsets, pairs: Integers, common: Integers) ->
 
 @njit(cache=True, nogil=True)
 def shared_passages(
-    data: Bytes, offsets: Offsets, signs: Table, n: int, grams: Hashes, bounds: Offsets, sets: Integers,
-    starts: Offsets, ends: Offsets,
-) -> None:  # fmt: skip
-    """Write where the longest run of word n-grams of each text stands that another set of n-grams has too.
+    data: Bytes, offsets: Offsets, others: Bytes, cuts: Offsets, signs: Table, n: int, starts: Offsets, ends: Offsets
+) -> None:
+    """Write where the longest run of word n-grams of each text stands that another text has too; of their beginnings.
 
-    `sets` names the set of each text, -1 for none. Only the first PASSAGE bytes are looked at; where nothing is shared
-    there, or there is no set, all of them are meant.
+    `others[cuts[i]:cuts[i + 1]]` is the other one of text i; where that is empty, or nothing is shared, all is meant.
     """
     words, found = np.empty(PASSAGE + 2, np.uint64), np.empty(PASSAGE + 2, np.uint64)
     begins, stops = np.empty(PASSAGE + 2, np.int64), np.empty(PASSAGE + 2, np.int64)
-    slots = np.zeros(64, np.uint64)
+    slots = np.zeros(4 * PASSAGE, np.uint64)
     for row in range(len(offsets) - 1):
         begin, end = offsets[row], min(offsets[row + 1], offsets[row] + PASSAGE)
-        while end < offsets[row + 1] and end > begin and data[end] & 0xC0 == 0x80:  # within a character of UTF-8
-            end -= 1
         starts[row], ends[row] = begin, end
-        if sets[row] < 0:
+        other_end = min(cuts[row + 1], cuts[row] + PASSAGE)
+        made = hash_ngrams(words, hash_words(others, cuts[row], other_end, signs, words), n, found)
+        if made == 0:
             continue
-        first, last = bounds[sets[row]], bounds[sets[row] + 1]
         size = 64
-        while size < 2 * (last - first):
+        while size < 2 * made:
             size *= 2
-        if size > len(slots):
-            slots = np.zeros(size, np.uint64)
-        mask = fill(grams, first, last, slots, size)
+        mask = fill(found, 0, made, slots, size)
         count = word_bounds(data, begin, end, signs, begins, stops)
         made = hash_ngrams(words, hash_words(data, begin, end, signs, words), n, found)
         best = length = 0
         for place in range(made):
-            gram = found[place] if found[place] else np.uint64(1)
-            length = length + 1 if holds(slots, mask, gram) else 0
+            length = length + 1 if holds(slots, mask, found[place]) else 0
             if length > best:
                 best = length
                 starts[row] = begins[place - length + 1]
@@ -171,7 +165,7 @@ def shared_passages(
 
 @njit(cache=True, nogil=True)
 def fill(grams: Hashes, first: int, last: int, slots: Hashes, size: int) -> np.uint64:
-    """Put distinct n-grams into the first `size` slots, a power of two; gives the mask that finds them."""
+    """Put n-grams into the first `size` slots, a power of two; gives the mask that finds them."""
     mask = np.uint64(size - 1)
     slots[:size] = np.uint64(0)
     for at in range(first, last):

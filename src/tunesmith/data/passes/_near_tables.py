@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +18,7 @@ from tunesmith.data.stream import Rows
 
 MEASURES = ("similarity", "survivor", "cluster", "passage")
 SHOWN = 200  # characters of a passage
+NOBODY = np.int64(1 << 62)  # the code of no row
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,10 @@ class Tables:
         own = code(shard, gone)
         is_own = self._held(own)
         texts = np.where(is_own, own, survivors[gone])  # one whose n-grams are those of another shares all with it
-        heads, cuts, which = self._gathered(texts, "heads")
-        grams, bounds, sets = self._gathered(survivors[gone], "of")
-        sets = np.where(is_own & (self.shingles.unit == "words"), sets, -1)
-        data, offsets = _in_order(heads, cuts, which)
+        data, offsets = self._heads(texts)
+        others, cuts = self._heads(np.where(is_own & (self.shingles.unit == "words"), survivors[gone], NOBODY))
         starts, ends = np.zeros(len(gone), np.int64), np.zeros(len(gone), np.int64)
-        shared_passages(
-            data, offsets, table(self.shingles.folds), self.shingles.n, grams, bounds, sets, starts, ends
-        )  # fmt: skip
+        shared_passages(data, offsets, others, cuts, table(self.shingles.folds), self.shingles.n, starts, ends)
         for place, start, end in zip(gone.tolist(), starts.tolist(), ends.tolist(), strict=True):
             excerpt = data[start : min(end, start + 4 * SHOWN)].tobytes().decode("utf-8", "ignore")
             shown[place] = " ".join(excerpt.split())[:SHOWN]
@@ -107,22 +103,21 @@ class Tables:
             held |= sets.hold(codes)
         return held
 
-    def _gathered(self, codes: Codes, what: Literal["heads", "of"]) -> tuple[NDArray[Any], Offsets, NDArray[np.int64]]:
-        """What was collected of these rows, each row once, and which piece is whose; -1 where nothing was."""
+    def _heads(self, codes: Codes) -> tuple[Bytes, Offsets]:
+        """The beginnings of these texts one after the other, in this order; nothing of what was not collected."""
         wanted = np.unique(codes)
         whose = np.full(len(wanted), -1)
-        parts: list[NDArray[Any]] = []
-        sizes = [np.zeros(0, np.int64)]
+        parts, sizes = [np.zeros(0, np.uint8)], [np.zeros(0, np.int64)]
         count = 0
         for sets in self.sets:
             held = sets.hold(wanted) & (whose < 0)
-            pieces, bounds = getattr(sets, what)(wanted[held])
+            pieces, cuts = sets.heads(wanted[held])
             whose[held] = count + np.arange(int(held.sum()))
             count += int(held.sum())
             parts.append(pieces)
-            sizes.append(np.diff(bounds))
+            sizes.append(np.diff(cuts))
         bounds = np.append(0, np.cumsum(np.concatenate(sizes)))
-        return np.concatenate(parts), bounds, whose[np.searchsorted(wanted, codes)]
+        return _in_order(np.concatenate(parts), bounds, whose[np.searchsorted(wanted, codes)])
 
 
 def _in_order(pieces: Bytes, bounds: Offsets, which: NDArray[np.int64]) -> tuple[Bytes, Offsets]:
