@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,13 @@ from tunesmith.core.errors import UserError
 from tunesmith.data.arrays import arrow
 from tunesmith.data.passes._identical import Leaders, Ranks
 from tunesmith.data.passes._proposals import Bands, Buckets, Keys, Proposals, Proposed, parts_of, unique_pairs
-from tunesmith.data.passes._sketches import Codes, Shingles, Sketches
+from tunesmith.data.passes._sketches import ROW_BITS, Codes, Shingles, Sketches, mapped
 from tunesmith.data.passes._stars import Stars, stars_of
 from tunesmith.data.passes._verified import Sets, verify
 from tunesmith.data.stream import Stream
 from tunesmith.data.verdicts import failing
 
+PAIRS_AT_ONCE = 4_000_000  # of those that partitions wrote, are in memory together
 ROUNDS = 20  # of comparing anew in large buckets; each but the last finds a pair, and two or three are usual
 
 
@@ -83,7 +86,7 @@ def find_pairs(search: Search) -> Found:
     parts = list(enumerate(parts_of(entries)))
     came = sum(stream.executor.map(proposals, parts, lane="threads"), Proposed())
     _, led = search.leaders.all(sketches.own)
-    verified, sets = search.verify(_written(folder), "sets-1", led)
+    verified, sets = search.verify(_written(folder, len(sketches.all)), "sets-1", led)
     found = Found(verified, search.stars(verified), (sets,), came, 1)
     while found.rounds < ROUNDS and (again := _again(search, proposals, found)) is not None:
         found = again
@@ -113,9 +116,15 @@ def _again(search: Search, proposals: Proposals, found: Found) -> Found | None:
     return Found(whole, search.stars(whole), (*found.sets, sets), came, found.rounds + 1)
 
 
-def _written(folder: Path) -> NDArray[np.int64]:
-    files = [np.load(path) for path in sorted(folder.glob("*.npy"))]
-    return unique_pairs(np.concatenate([np.zeros((0, 2), np.int64), *files]))
+def _written(folder: Path, shards: int) -> NDArray[np.int64]:
+    """All pairs, each once, of which partitions wrote some several times: a few shards of first rows at a time."""
+    files = [mapped(path, np.dtype(np.int64)).reshape(-1, 2) for path in sorted(folder.glob("*.npy"))]
+    parts = [np.zeros((0, 2), np.int64)]
+    count = max(1, sum(map(len, files)) // PAIRS_AT_ONCE)
+    for first, last in pairwise(shards * number // count << ROW_BITS for number in range(count + 1)):
+        here = [one[bisect_left(one[:, 0], first) : bisect_left(one[:, 0], last)] for one in files]
+        parts.append(unique_pairs(np.concatenate([parts[0], *here])))
+    return np.concatenate(parts)
 
 
 def without(pairs: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:

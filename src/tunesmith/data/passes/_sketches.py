@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -103,13 +104,12 @@ class Sketches:
 
     def signatures(self, shard: int) -> NDArray[np.uint32]:
         """The signatures of one shard, read where they lie."""
-        found: NDArray[np.uint32] = np.load(self._path("signatures", shard), mmap_mode="r")
-        return found
+        values, rows = mapped(self._path("signatures", shard), np.dtype(np.uint32)), len(self.facts(shard))
+        return values.reshape(rows, len(values) // max(rows, 1))
 
     def facts(self, shard: int) -> NDArray[np.void]:
         """The facts of one shard, read where they lie."""
-        found: NDArray[np.void] = np.load(self._path("facts", shard), mmap_mode="r")
-        return found
+        return mapped(self._path("facts", shard), FACTS)
 
     def _path(self, what: str, shard: int) -> Path:
         _, folder, number = self.place(shard)
@@ -130,6 +130,17 @@ class Sketches:
         facts = self.facts_of(known)
         names = [f"{high:016x}{low:016x}" for high, low in zip(facts["id_high"], facts["id_low"], strict=True)]
         return [names[place] for place in np.searchsorted(known, codes).tolist()]
+
+
+def mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The values of a .npy file one after the other, read where they lie.
+
+    np.load takes a quarter of a millisecond to read a header; a pass opens each of its files once for each partition.
+    """
+    with path.open("rb") as file:
+        raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    start = 10 + int.from_bytes(raw[8:10], "little")  # of format 1.0: magic, version, length of the header, header
+    return np.ndarray((len(raw) - start) // dtype.itemsize, dtype, raw, start)
 
 
 def by_shard(codes: Codes) -> Iterator[tuple[int, NDArray[np.int64]]]:
