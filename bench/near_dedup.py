@@ -30,7 +30,7 @@ data:
     - pass: near_dedup
 """
 THRESHOLD, BANDS, BAND_ROWS = "0.8", "14", "8"  # datatrove's own bands
-SMALL_MB = 30
+SMALLER_MB = (30, 300)
 Turns = Mapping[str, Sequence[Ended]]
 
 
@@ -142,16 +142,21 @@ def growth(bench: Bench) -> list[Row]:
 
 
 def _sizes(bench: Bench) -> dict[str, Path]:
-    """Files of a few documents, 30 MB, 300 MB and 2 GB; the last repeats the one before, each copy with a new line."""
-    middle = bench.corpus / f"corpus-{corpus.SIZES_MB[0]}.jsonl"
-    lines = middle.read_bytes().splitlines(keepends=True)
-    count = round(len(lines) * SMALL_MB * 1e6 / sum(map(len, lines)))
-    return {
-        "few": first(middle, FEW, bench.work / "few.jsonl"),
-        "small": first(middle, count, bench.work / "small.jsonl"),
-        "large": bench.corpus / f"corpus-{corpus.SIZES_MB[-1]}.jsonl",
-        "largest": bench.corpus / f"corpus-{corpus.LARGE_MB}.jsonl",
-    }
+    """Files of a few documents, 30 MB, 300 MB and 2 GB, each with as many copies of a document as the largest has.
+
+    corpus-2000 repeats corpus-300, each copy with a first line of its own; a smaller file has the same copies of the
+    first documents alone, so that sizes differ and the share of near-duplicates does not.
+    """
+    largest = bench.corpus / f"corpus-{corpus.LARGE_MB}.jsonl"
+    files = {"few": first(largest, FEW, bench.work / "few.jsonl")}
+    with (bench.corpus / f"corpus-{corpus.SIZES_MB[-1]}.jsonl").open("rb") as lines:
+        once = sum(1 for _ in lines)
+    for wanted_mb in SMALLER_MB:
+        taken = round(once * wanted_mb / size_mb(largest))
+        files[str(wanted_mb)] = bench.work / f"{wanted_mb}.jsonl"
+        with largest.open("rb") as lines, files[str(wanted_mb)].open("wb") as out:
+            out.writelines(line for place, line in enumerate(lines) if place % once < taken)
+    return files | {"largest": largest}
 
 
 def _slopes(times: Mapping[float, float], n: int) -> list[Row]:
