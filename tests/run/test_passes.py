@@ -9,7 +9,7 @@ import pytest
 from tests.running import report_of, rows_of, run, write_recipe, write_rows
 
 from tunesmith.core.artifact import read_manifest
-from tunesmith.data.funnel import funnel
+from tunesmith.data.funnel import dropped_rows, funnel
 
 TOYS = [Path(__file__).with_name(name) for name in ("pass_toys.py", "reordering_toy.py")]
 
@@ -71,3 +71,10 @@ def test_a_pass_may_put_the_kept_rows_in_a_new_order(folder: Path) -> None:
 def test_a_pass_that_loses_a_row_stops_the_run(folder: Path) -> None:
     with pytest.raises(ValueError, match="wrote 5 rows of 6"):
         run(recipe(folder, "{pass: ./reordering_toy.py:losing}"), folder / "ws")
+
+
+def test_a_pass_that_gives_texts_leaves_those_of_dropped_rows_alone(folder: Path) -> None:
+    steps = ("{signal: words, keep: {min: 3}}", "{pass: ./pass_toys.py:shouted}")
+    dataset = run(recipe(folder, *steps), folder / "ws").lists["texts"]
+    gone = [text for table in dropped_rows(dataset) for text in table["text"].to_pylist()]
+    assert gone == ["word ", "word word "]

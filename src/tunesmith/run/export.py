@@ -14,15 +14,16 @@ from tunesmith.core.artifact import replacing
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import near
 from tunesmith.data.copies import repeated
-from tunesmith.data.dataset import Dataset, open_dataset
+from tunesmith.data.dataset import Dataset
 from tunesmith.data.funnel import dropped_rows
 from tunesmith.run.disk import disk_errors
+from tunesmith.run.reports import list_of
 
 
 def export(workspace: Path, report: Mapping[str, object], name: str, to: Path, *, dropped: bool = False) -> int:
     """Write the rows of LIST or LIST.PART of a run to a file, each as often as a mix has it; gives their number."""
     list_name, _, part = name.partition(".")
-    list_name, dataset = _list(workspace, report, list_name)
+    list_name, dataset = list_of(workspace, report, list_name)
     _check_part(report, list_name, part)
     write = {".jsonl": _write_jsonl, ".parquet": _write_parquet}.get(to.suffix)
     if write is None:
@@ -37,18 +38,8 @@ def card_of(workspace: Path, report: Mapping[str, object], name: str) -> str:
     """The dataset card of a list of a run; of its last list without a name."""
     from tunesmith.data.card import card
 
-    found, dataset = _list(workspace, report, name)
+    found, dataset = list_of(workspace, report, name)
     return card(f"{report['run']}-{found}", dataset)
-
-
-def _list(workspace: Path, report: Mapping[str, object], name: str) -> tuple[str, Dataset]:
-    """A list of a run by its name, or the last one."""
-    artifacts = cast(Mapping[str, str], report["artifacts"])
-    lists = [key.removeprefix("data.") for key in artifacts if key.startswith("data.")]
-    found = name or lists[-1]
-    if found not in lists:
-        raise UserError(f"run {report['run']} has no list {found!r}.", near(found, lists))
-    return found, open_dataset(workspace / artifacts[f"data.{found}"])
 
 
 def _check_part(report: Mapping[str, object], name: str, part: str) -> None:

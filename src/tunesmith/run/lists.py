@@ -42,6 +42,7 @@ from tunesmith.run.removal import without_removed
 from tunesmith.run.review import review
 from tunesmith.run.sources import plan_source
 
+TEXT = "text"  # of a record, which a pass may change
 ALONE = ("pass", "review")  # steps that need every row before them decided
 
 
@@ -223,7 +224,7 @@ def _whole_stream(
             facts = _write_base(context, step, dataset, measured, out)
         else:
             columns = _write_layer(context, step, dataset, measured, out)
-            stale = [name for name in dataset.columns if name.startswith(SIGNAL)] if "text" in columns else []
+            stale = [name for name in dataset.columns if name.startswith(SIGNAL)] if TEXT in columns else []
             facts = {"columns": columns, "stale": stale}
         shutil.rmtree(scratch)
         return Made({}, {}, {**facts, "found": measured.found or {}})
@@ -256,6 +257,9 @@ def _write_layer(context: Context, step: Step, dataset: Dataset, measured: Itera
         if not stays.all():
             places = pc.if_else(kept, arrow(np.cumsum(stays) - 1), pa.nulls(len(stays), pa.int64()))
             aligned = aligned.take(places)
+            if TEXT in columns:  # rows that were dropped before keep theirs, for whoever looks at them
+                had = dataset.read(shard, [TEXT], kept=False)[TEXT].cast(pa.string())
+                aligned = aligned.set_column(columns.index(TEXT), TEXT, pc.if_else(kept, aligned[TEXT], had))
         write_shard(shard_path(out, shard), aligned)
         context.show.progress(step.label, shard + 1, dataset.shards, {})
     return columns
