@@ -13,8 +13,8 @@ help: ## what can be made
 demo: $(VENV)/demo ## tune a small model on the code that is installed here, gate it, serve it, ask it
 	$(BIN)/tunesmith demo
 
-test: $(VENV)/dev ## run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/dev ## run the tests, on up to four cores
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/dev ## format, lint, types and the walls between rooms
 	$(BIN)/ruff format --check .
