@@ -139,16 +139,17 @@ def trl_dpo(start: Path, rows: list[Row], steps: int, work: Path, *, own_loss: b
     from trl import DPOConfig, DPOTrainer
 
     from tunesmith.train.batches import IGNORED, Batch
-    from tunesmith.train.losses import answer_logps, dpo_loss
+    from tunesmith.train.losses import answer_logps
+    from tunesmith.train.preferences import Scored, sigmoid
 
     class Fast(DPOTrainer):
         def compute_loss(
             self, model: PreTrainedModel, inputs: Inputs, return_outputs: bool = False, num_items_in_batch: int = 0
         ) -> torch.Tensor:
             labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, IGNORED)
-            logps, tokens = answer_logps(model, Batch(inputs["input_ids"], inputs["attention_mask"], labels))
-            reference = torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]])
-            return dpo_loss(logps, reference, tokens, beta=0.3, anchor=1.0)[0]
+            logps, there = answer_logps(model, Batch(inputs["input_ids"], inputs["attention_mask"], labels))
+            scored = Scored(logps, there, torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]]))
+            return sigmoid(scored, beta=0.3).mean() + scored.chosen_nll / there.chunk(2)[0].sum()
 
     data = [
         {"prompt": row["messages"], **{side: row[side] for side in ("chosen", "rejected")}} for row in pairs_of(rows)

@@ -16,7 +16,7 @@ from tunesmith.core.artifact import read_manifest
 from tunesmith.data.copies import repeated
 from tunesmith.data.funnel import funnel
 from tunesmith.run.export import export
-from tunesmith.run.training import _rows
+from tunesmith.run.train_rows import TrainRows
 
 SOURCES = """name: mixed
 seed: 7
@@ -61,7 +61,7 @@ def test_training_draws_rows_as_often_as_the_mix_has_them_and_validation_once(fo
     assert manifest.facts["steps"] == round(wanted / 16)
     assert manifest.facts["epochs"] == pytest.approx(1, abs=0.1)
     assert manifest.counts["train"] == len(rows)
-    assert Counter(row["weight"] for row in _rows(outcome.lists["rows"], "train")) == Counter(
+    assert Counter(row["weight"] for row in list(TrainRows(outcome.lists["rows"], "train"))) == Counter(
         float(str(row["copies"])) for row in rows
     )
 
@@ -72,7 +72,7 @@ def test_weights_are_used_up_by_a_mix_and_later_ones_count_again(folder: Path) -
     outcome = run(write_recipe(folder, SOURCES + before + MIX), folder / "ws")
     assert {row["weight"] for row in rows_of(outcome, "rows")} == {None}
     outcome = run(write_recipe(folder, SOURCES + before + MIX + after + SPLIT), folder / "ws")
-    assert {row["weight"] for row in _rows(outcome.lists["rows"], "train")} == {0.25, 0.75}
+    assert {row["weight"] for row in list(TrainRows(outcome.lists["rows"], "train"))} == {0.25, 0.75}
 
 
 def test_an_export_has_each_row_as_often_as_the_mix_and_no_column_of_copies(folder: Path) -> None:

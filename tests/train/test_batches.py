@@ -7,9 +7,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from tunesmith.core.errors import UserError
 from tunesmith.models.chat import Tokens
-from tunesmith.train.batches import IGNORED, Index, collate, epoch_of_batches, feed_of, weights_of
+from tunesmith.train.batches import IGNORED, Index, collate, epoch_of_batches, feed_of, pack, parts_of
 
 LENGTHS = np.array([length % 30 + 1 for length in range(1_000)], dtype=np.int64)
 ONES = np.ones(1_000)
@@ -57,7 +56,20 @@ def test_a_batch_is_padded_to_a_multiple_of_four_and_only_masked_tokens_are_labe
     assert batch.labels_BT.tolist() == [[IGNORED, 6, 7, IGNORED], [IGNORED, 9, IGNORED, IGNORED]]
 
 
-def test_a_negative_weight_is_a_mistake() -> None:
-    assert weights_of([{"weight": 0.5}, {}, {"weight": None}]).tolist() == [0.5, 1.0, 1.0]
-    with pytest.raises(UserError, match="negative weight"):
-        weights_of([{"weight": -1.0}])
+def test_packed_rows_begin_at_zero_and_are_not_predicted_from_the_row_before() -> None:
+    batch = pack([Tokens([5, 6, 7], [1, 1, 1]), Tokens([8, 9], [0, 1])], pad=0)
+    assert batch.ids_BT.shape == (1, 64)
+    assert batch.ids_BT[0, :6].tolist() == [5, 6, 7, 8, 9, 0]
+    assert batch.labels_BT[0, :6].tolist() == [IGNORED, 6, 7, IGNORED, 9, IGNORED]
+    assert batch.places_BT is not None
+    assert batch.places_BT[0, :7].tolist() == [0, 1, 2, 0, 1, 0, 1]
+    assert batch.attention_BT is None
+    assert batch.there == 5
+
+
+def test_parts_hold_every_row_once_and_no_more_tokens_than_there_is_room_for() -> None:
+    indices = np.arange(0, 1_000, 3)
+    parts = parts_of(indices, LENGTHS, 200)
+    assert sorted(np.concatenate(parts)) == indices.tolist()
+    assert all(len(part) == 1 or len(part) * LENGTHS[part].max() <= 200 for part in parts)
+    assert parts_of(indices, LENGTHS, None)[0].tolist() == indices.tolist()

@@ -84,7 +84,7 @@ def test_only_the_answers_are_compared_not_earlier_turns_of_the_prompt(tuned: Pa
     job = job_at(tmp_path, tuned, rows)
     start = start_from(job)
     pairs = _rendered(job, rows, start, 512, "train")
-    first = pairs.chosen[0]
+    first = pairs.sides[0][0]
     learnt = [token for token, mask in zip(first.ids, first.mask, strict=True) if mask]
     assert start.tokenizer.decode(learnt) == "Load the config.<|im_end|>"
 

@@ -115,7 +115,7 @@ def test_computed_settings_are_said_with_their_reason_and_kept(tmp_path: Path) -
 def test_training_goes_on_from_a_folder_with_a_lower_rate(tmp_path: Path) -> None:
     sft(job_at(tmp_path / "first", TINY, scratch_rows()), steps=2)
     trained = sft(job_at(tmp_path / "second", tmp_path / "first" / "out", scratch_rows()), steps=2)
-    assert trained.chosen["learning_rate"] == {"value": 2e-4, "why": "from 0.02M trained parameters"}
+    assert trained.chosen["learning_rate"] == {"value": 2e-4, "why": "from 0.02M parameters"}
     first, second = digests(tmp_path / "first" / "out"), digests(tmp_path / "second" / "out")
     assert first["tokenizer.json"] == second["tokenizer.json"]
     assert first["tokenizer_config.json"] == second["tokenizer_config.json"]

@@ -13,7 +13,8 @@ from tests.train.train_toys import job_at, pair_rows, scratch_rows
 from tunesmith.train.batches import IGNORED, Batch
 from tunesmith.train.folder import write_start
 from tunesmith.train.job import Scratch
-from tunesmith.train.losses import answer_logps, dpo_loss, sft_loss
+from tunesmith.train.losses import answer_logps, sft_loss
+from tunesmith.train.preferences import Scored, sigmoid
 
 trl = pytest.importorskip("trl", reason="trl is not installed (it is in the dev extra); the comparison needs it")
 pytestmark = pytest.mark.filterwarnings("ignore")  # TRL's own warnings are not ours to fail on
@@ -86,11 +87,13 @@ def test_our_preference_loss_and_gradient_equal_those_of_trl(
     labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, IGNORED)
     batch = Batch(inputs["input_ids"], inputs["attention_mask"], labels)
     with torch.no_grad():
-        reference_logps, _ = answer_logps(reference, batch)
-    logps, tokens = answer_logps(trainer.model, batch)
-    ours, shown = dpo_loss(logps, reference_logps, tokens, beta=0.3, anchor=anchor)
+        reference_logps = answer_logps(reference, batch)[0].sum(dim=1)
+    scored = Scored(*answer_logps(trainer.model, batch), reference_logps)
+    tokens = scored.there_BT.chunk(2)[0].sum()
+    chosen, rejected = scored.ratios
+    assert (chosen - rejected).abs().mean() > 1e-3
+    ours = sigmoid(scored, beta=0.3).mean() + anchor * scored.chosen_nll / tokens
     assert_same(trainer.model, theirs, ours)
-    assert shown["margin"].abs() > 1e-3
 
 
 def moved(model: Any) -> None:

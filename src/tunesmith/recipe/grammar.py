@@ -62,6 +62,14 @@ class DataList:
 
 
 @dataclass(frozen=True)
+class AdapterChoice:
+    """The kind of adapter that a step trains, and its options."""
+
+    kind: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TrainStep:
     """One checkpoint: a trainer, what it starts from, and the list it learns from."""
 
@@ -73,6 +81,8 @@ class TrainStep:
     parameters: Mapping[str, object] = field(default_factory=dict)
     tokenizer: Mapping[str, object] = field(default_factory=dict)
     init: Mapping[str, object] = field(default_factory=dict)
+    adapter: AdapterChoice | None = None
+    search: Mapping[str, tuple[object, ...]] = field(default_factory=dict)  # parameter -> values to try
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 from tunesmith.core.registry import Named, names, near
 from tunesmith.recipe.fields import Found, first_key, take
-from tunesmith.recipe.grammar import DataList, TrainStep
+from tunesmith.recipe.grammar import AdapterChoice, DataList, TrainStep
 from tunesmith.recipe.lists import parts_of
 from tunesmith.recipe.parameters import check_options, check_parameters
 from tunesmith.recipe.yaml import At
+from tunesmith.train.adapters import ADAPTERS
 from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer
 
-SHARED = ("data", "from", "tokenizer", "init")
+SHARED = ("data", "from", "tokenizer", "init", "adapter", "search")
 RESERVED = ("base", "untrained")
 SCRATCH = "scratch:"
 GIVEN_TO_SCRATCH = frozenset({"size", "seed"})  # by the engine: base: and seed: say them
@@ -62,10 +63,42 @@ def _parse(
         values,
         _options(take(at, "tokenizer"), scratch_tokenizer, found),
         _options(take(at, "init"), scratch_model, found),
+        _adapter(take(at, "adapter"), found),
+        _search(take(at, "search"), named, at, found),
     )
     if (step.tokenizer or step.init) and not start.startswith(SCRATCH):
         found.error(f"{at}: tokenizer: and init: belong to a model from scratch.", "Only the first step takes them.")
     return step
+
+
+def _adapter(at: At | None, found: Found) -> AdapterChoice | None:
+    """`adapter: lora`, or with options `adapter: {lora: {rank: 32}}`."""
+    if at is None:
+        return None
+    kind = first_key(at) if isinstance(at.value, Mapping) else found.text(at, default=None)
+    if kind not in ADAPTERS:
+        found.error(f"{at}: there is no adapter {kind!r}.", near(kind or "", list(ADAPTERS)))
+        return None
+    options = at.child(kind) if isinstance(at.value, Mapping) else None
+    return AdapterChoice(kind, {} if options is None else _options(options, ADAPTERS[kind], found))
+
+
+def _search(at: At | None, named: Named, step: At, found: Found) -> dict[str, tuple[object, ...]]:
+    """`search: {learning_rate: [1e-4, 3e-4]}`: each value must be one that the parameter takes."""
+    if at is None:
+        return {}
+    if not isinstance(at.value, Mapping):
+        found.error(f"{at}: search: maps parameters to lists of values.", "Write {learning_rate: [1e-4, 3e-4]}.")
+        return {}
+    tried: dict[str, tuple[object, ...]] = {}
+    for name, values in at.items():
+        if not isinstance(values.value, list) or not values.value:
+            found.error(f"{values}: it takes a list of values to try.", f"Write {name}: [.., ..].")
+            continue
+        checked = [check_parameters(named, {name: value}, step, also=SHARED) for value in values.each()]
+        found.errors.extend(error for _, mistakes in checked for error in mistakes)
+        tried[name] = tuple(value[name] for value, mistakes in checked if not mistakes)
+    return tried
 
 
 def _start(at: At, found: Found, base: str | None, above: list[TrainStep]) -> str:

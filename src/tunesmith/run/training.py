@@ -16,11 +16,10 @@ from tunesmith.data.dataset import Dataset
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
+from tunesmith.run.train_rows import TrainRows
 
 if TYPE_CHECKING:
     from tunesmith.train.job import Job, Scratch, Trained
-
-COLUMNS = ("id", "messages", "chosen", "rejected", "weight", "copies")
 
 
 def check_installed(recipe: Recipe) -> None:
@@ -41,12 +40,15 @@ def run_training(
     parameters = {} if untrained else _parameters(context, step)
     inputs = {"data": ref_of(dataset.folder), "start": start_key}
     module = step.trainer.module()
+    fixed = {"tokenizer": step.tokenizer, "init": step.init, "start": step.start, "threads": _threads()}
+    if step.adapter is not None and not untrained:
+        fixed["adapter"] = {"kind": step.adapter.kind, **step.adapter.options}
     plan = Plan(
         "checkpoint",
         "untrained" if untrained else step.name,
         "untrained" if untrained else step.trainer.name,
         getattr(module, "VERSION", 1),
-        {**parameters, "tokenizer": step.tokenizer, "init": step.init, "start": step.start, "threads": _threads()},
+        {**parameters, **fixed},
         inputs,
         context.recipe.seed,
     )
@@ -89,6 +91,8 @@ def _train(step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
         "steps": trained.steps,
         "epochs": trained.epochs,
         "parameters": trained.parameters,
+        "trained": trained.trained,
+        "adapter": step.adapter.kind if step.adapter else None,
         "computed": trained.chosen,
         "curve": trained.curve,
     }
@@ -102,10 +106,10 @@ def _write_untrained(job: Job) -> Made:
 
 
 def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scratch, out: Path, resume: Path) -> Job:
-    from tunesmith.train.job import Job
+    from tunesmith.train.job import Adapter, Job
 
-    rows = {part: _rows(dataset, part) for part in ("train", "validation")}
-    if not rows["train"]:
+    rows = {part: TrainRows(dataset, part) for part in ("train", "validation")}
+    if not len(rows["train"]):
         raise UserError(f"{step.where}: there are no rows to train on.", f"Look at what was dropped from {step.data}.")
     return Job(
         start=start,
@@ -116,20 +120,8 @@ def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scra
         seed=context.recipe.seed,
         say=context.show.say,
         progress=lambda done, total, numbers: context.show.progress(f"train {step.name}", done, total, numbers),
+        adapter=None if step.adapter is None else Adapter(step.adapter.kind, step.adapter.options),
     )
-
-
-def _rows(dataset: Dataset, part: str) -> list[dict[str, object]]:
-    """The rows of a part; how often a mix has a row is part of its weight, so that an epoch is the mix once."""
-    columns = [name for name in COLUMNS if name in dataset.columns]
-    rows = [row for table in dataset.tables(columns, part=part) for row in table.to_pylist()]
-    if "copies" not in columns:
-        return rows
-    return [{**row, "weight": _weight(row.pop("copies"), row.get("weight"))} for row in rows]
-
-
-def _weight(copies: int | None, weight: float | None) -> float:
-    return (1 if copies is None else copies) * (1.0 if weight is None else weight)
 
 
 def _start(context: Context, step: TrainStep, checkpoints: Mapping[str, Path]) -> tuple[Path | Scratch, str]:

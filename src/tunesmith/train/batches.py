@@ -1,16 +1,14 @@
-"""Rows to batches: rendered once, drawn by (seed, epoch) alone, rows of like length together."""
+"""Rows to batches: drawn by (seed, epoch) alone, rows of like length together, a step's batch in parts that fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-
-from tunesmith.core.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -20,23 +18,57 @@ if TYPE_CHECKING:
 Index = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]  # how often each row is drawn in an epoch
 T = TypeVar("T")
-Feed = Callable[[int], Iterator[T]]  # the batches from a given step on
+Feed = Callable[[int], Iterator[Iterable[T]]]  # the batches from a given step on, each as parts that fit into memory
 
 ROUND = 4  # widths of batches are multiples of this many tokens
 IGNORED = -100  # torch's mark for a label that no loss is taken from
 
 
 @dataclass(frozen=True)
+class Line:
+    """Token ids of a row, and 1 for each that is to be learnt."""
+
+    ids: npt.NDArray[np.int32]
+    mask: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The batch that a part belongs to: losses of parts are taken over it, so that parts only save memory."""
+
+    step: int
+    rows: int
+    tokens: int  # labels
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Token ids, which of them are there (not padding), and the labels: the ids to learn, IGNORED elsewhere."""
+    """Rows of tokens, padded or packed.
+
+    Padded rows have `attention_BT` (which tokens are there); packed ones have `places_BT` instead, which begins at 0
+    with each row, and attention stays within rows. Labels are the ids to learn, IGNORED elsewhere.
+    """
 
     ids_BT: torch.Tensor
-    attention_BT: torch.Tensor
+    attention_BT: torch.Tensor | None
     labels_BT: torch.Tensor
-    step: int = 0
+    places_BT: torch.Tensor | None = None
+    whole: Whole | None = None  # without it the batch is whole itself
+    rows: Index | None = None  # which rows these are, where the loss must know
+    there: int = 0  # tokens that are not padding
+
+    @property
+    def inputs(self) -> dict[str, torch.Tensor | bool]:
+        """What the model is called with. Packed attention is exact only without mask and cache."""
+        given: dict[str, torch.Tensor | bool] = {"input_ids": self.ids_BT, "use_cache": False}
+        if self.attention_BT is not None:
+            given["attention_mask"] = self.attention_BT
+        if self.places_BT is not None:
+            given["position_ids"] = self.places_BT
+        return given
 
 
-def collate(rows: Sequence[Tokens], *, pad: int, device: str = "cpu", step: int = 0) -> Batch:
+def collate(rows: Sequence[Tokens | Line], *, pad: int, device: str = "cpu", whole: Whole | None = None) -> Batch:
     """One batch, padded on the right to its longest row, rounded up."""
     import torch
 
@@ -50,8 +82,28 @@ def collate(rows: Sequence[Tokens], *, pad: int, device: str = "cpu", step: int 
         ids[line, :length] = row.ids
         attention[line, :length] = 1
         labels[line, :length] = np.where(row.mask, row.ids, IGNORED)
-    there = [torch.from_numpy(array).to(device) for array in (ids, attention, labels)]
-    return Batch(there[0], there[1], there[2], step)
+    made = [torch.from_numpy(array).to(device) for array in (ids, attention, labels)]
+    return Batch(made[0], made[1], made[2], whole=whole, there=int(attention.sum()))
+
+
+def pack(rows: Sequence[Tokens | Line], *, pad: int, device: str = "cpu", whole: Whole | None = None) -> Batch:
+    """One batch [1, T] of all rows end to end, without padding but that to a multiple of 64 tokens."""
+    import torch
+
+    total = sum(len(row.ids) for row in rows)
+    width = total + -total % 64
+    ids = np.full(width, pad, dtype=np.int64)
+    labels = np.full(width, IGNORED, dtype=np.int64)
+    places = np.arange(width) - total  # the padding behind the last row is a row of its own
+    start = 0
+    for row in rows:
+        place = slice(start, start + len(row.ids))
+        ids[place], places[place] = row.ids, np.arange(len(row.ids))
+        labels[place] = np.where(row.mask, row.ids, IGNORED)
+        labels[start] = IGNORED  # or it would be predicted from the row before
+        start = place.stop
+    made = [torch.from_numpy(array)[None].to(device) for array in (ids, labels, places)]
+    return Batch(made[0], None, made[1], made[2], whole, there=total)
 
 
 def epoch_of_batches(lengths: Index, *, size: int, weights: Weights, seed: int, epoch: int) -> list[Index]:
@@ -68,13 +120,18 @@ def epoch_of_batches(lengths: Index, *, size: int, weights: Weights, seed: int, 
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def feed_of(make: Callable[[Index, int], T], lengths: Index, *, size: int, weights: Weights, seed: int) -> Feed[T]:
+def feed_of(
+    make: Callable[[Index, int], Iterable[T]], lengths: Index, *, size: int, weights: Weights, seed: int
+) -> Feed[T]:
     """An endless feed of `make(indices, step)` that can begin at any step, for an exact resume."""
 
-    def feed(start: int) -> Iterator[T]:
+    def feed(start: int) -> Iterator[Iterable[T]]:
         step = 0
         for epoch in count():
             plan = epoch_of_batches(lengths, size=size, weights=weights, seed=seed, epoch=epoch)
+            if step + len(plan) <= start:
+                step += len(plan)
+                continue
             for indices in plan:
                 if step >= start:
                     yield make(indices, step)
@@ -83,12 +140,17 @@ def feed_of(make: Callable[[Index, int], T], lengths: Index, *, size: int, weigh
     return feed
 
 
-def weights_of(rows: Sequence[Any]) -> Weights:
-    """How often each row is drawn in an epoch; 1 where a row does not say."""
-    weights = np.array([1.0 if row.get("weight") is None else float(row["weight"]) for row in rows])
-    if len(weights) and (weights.min() < 0 or weights.sum() <= 0):
-        raise UserError("A row has a negative weight, or all weights are 0.", "A weight is 0 or more.")
-    return weights
+def parts_of(indices: Index, lengths: Index, room: int | None) -> list[Index]:
+    """Rows of a batch in parts of at most `room` padded tokens each; a longer row is a part of its own."""
+    if room is None:
+        return [indices]
+    ordered = indices[np.argsort(lengths[indices], kind="stable")]
+    parts: list[list[int]] = [[]]
+    for index in ordered:
+        if parts[-1] and (len(parts[-1]) + 1) * int(lengths[index]) > room:
+            parts.append([])
+        parts[-1].append(int(index))
+    return [np.array(part, dtype=np.int64) for part in parts]
 
 
 def by_length(lengths: Index, size: int) -> list[Index]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-
-import numpy as np
+from typing import cast
 
 from tunesmith.core.errors import UserError
-from tunesmith.models.chat import Tokens
 from tunesmith.train.batches import Weights
+from tunesmith.train.corpus import Rendered
 from tunesmith.train.job import Computed
 
 
@@ -26,8 +25,13 @@ class Chosen:
         """The given value, or else the computed one, kept and said."""
         if given is not None:
             return given
+        return cast(float, self.computed(name, computed))
+
+    def computed(self, name: str, computed: Computed) -> float | str:
+        """A computed value, kept and said."""
         self.settings[name] = computed
-        self.say(f"{name} {computed.value:.3g} ({computed.why})")
+        shown = computed.value if isinstance(computed.value, str) else f"{computed.value:.3g}"
+        self.say(f"{name} {shown} ({computed.why})")
         return computed.value
 
     def as_dict(self) -> dict[str, object]:
@@ -35,18 +39,39 @@ class Chosen:
         return {name: asdict(setting) for name, setting in self.settings.items()}
 
 
-def sft_rate(parameters: int, hidden: int, *, scratch: bool) -> Computed:
-    """Learning rate for supervised tuning: 2e-3 from random weights at width 128, else by size, 2e-5 at a billion."""
+def sft_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None = None) -> Computed:
+    """Learning rate for supervised tuning: 2e-3 from random weights at width 128, else by size, 2e-5 at a billion.
+
+    Adapters take about ten times the rate of all weights (Thinking Machines, "LoRA Without Regret", 2025).
+    """
     if scratch:
         return Computed(2e-3 * min(1.0, (128 / hidden) ** 0.5), f"from random weights, width {hidden}")
     rate = min(2e-4, max(1e-5, 2e-5 * (1e9 / parameters) ** (1 / 3)))
-    return Computed(rate, f"from {readable(parameters)} trained parameters")
+    return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters"), adapter)
 
 
-def dpo_rate(parameters: int) -> Computed:
+def dpo_rate(parameters: int, *, adapter: str | None = None) -> Computed:
     """Learning rate for preference tuning: 3e-5 at a million parameters, less with size; tenfold loses meaning."""
     rate = min(3e-5, max(5e-7, 3e-5 * (1e6 / parameters) ** (1 / 3)))
-    return Computed(rate, f"from {readable(parameters)} trained parameters, preference tuning")
+    return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters, preference tuning"), adapter)
+
+
+def _for_adapter(full: Computed, adapter: str | None) -> Computed:
+    if adapter is None:
+        return full
+    times = ADAPTER_RATES.get(adapter, 10.0)
+    return Computed(cast(float, full.value) * times, f"{full.why}; {times:g} times that for {adapter}")
+
+
+ADAPTER_RATES = {"ia3": 100.0, "prompt": 1000.0, "prefix": 100.0}  # of the rate for all weights; 10 for the others
+
+
+def usual_batch(rows: int, *, scratch: bool) -> Computed:
+    """Rows a step: 64 from random weights; else what gives about a hundred steps an epoch, from 8 to 32."""
+    if scratch:
+        return Computed(64, "usual from random weights")
+    power = max(3, min(5, int(rows / 100).bit_length() - 1))
+    return Computed(2**power, f"from {rows:,} rows: about a hundred steps an epoch, at least 8 rows and at most 32")
 
 
 def readable(parameters: int) -> str:
@@ -85,15 +110,13 @@ def measurements(steps: int) -> int:
     return max(1, -(-steps // 10))
 
 
-def fingerprint_of(settings: object, rows: Sequence[Tokens]) -> str:
+def fingerprint_of(settings: object, rows: Rendered) -> str:
     """Hash of settings and rendered data, so that resume state of another training is never taken up."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    for row in rows:
-        digest.update(np.asarray([*row.ids, -1, *row.mask], dtype=np.int32).tobytes())
+    digest.update(rows.fingerprint().encode())
     return digest.hexdigest()
 
 
-def answer_budget(rows: Sequence[Tokens]) -> int:
+def answer_budget(longest: int) -> int:
     """Tokens an answer may take when the model is asked later: a half more than the longest learnt, at least 16."""
-    longest = max((sum(row.mask) for row in rows), default=0)
     return max(16, longest + longest // 2)

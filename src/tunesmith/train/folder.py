@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tunesmith.core.errors import UserError
+from tunesmith.train.adapters import attach
 from tunesmith.train.budget import Chosen
 from tunesmith.train.device import Device, count_parameters, pick_device
 from tunesmith.train.job import Job, Rows, Scratch
+from tunesmith.train.loop import trained_weights
+from tunesmith.train.meter import Meter
 from tunesmith.train.scratch import scratch_model, scratch_tokenizer
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ class Start:
     device: Device
     chosen: Chosen
     parameters: int
+    trained: int  # of the parameters: those that move
+    adapted: str | None = None  # the kind of adapter that is trained
+    part_tokens: int | None = None  # padded tokens that fit into memory at once; no limit without it
 
     @property
     def pad(self) -> int:
@@ -43,7 +49,21 @@ class Start:
     @property
     def account(self) -> str:
         """What is trained, and where, for people."""
-        return f"{self.parameters:,} parameters on {self.device}"
+        moving = f", {self.trained:,} of them trained ({self.trained / self.parameters:.2%})" if self.adapted else ""
+        return f"{self.parameters:,} parameters{moving} on {self.device}"
+
+    @property
+    def width(self) -> int:
+        """Width of the hidden states."""
+        return int(self.model.config.hidden_size)
+
+    def layout(self, given: str | None) -> str:
+        """How batches lie in memory: as given, or as is faster here."""
+        return given or ("buckets" if self.device.name == "cpu" else "packed")
+
+    def meter(self, length: int) -> Meter:
+        """What measures the speed of this training, for rows of about this many tokens."""
+        return Meter()
 
     @property
     def room(self) -> int:
@@ -60,8 +80,12 @@ def start_from(job: Job, device: Device | None = None) -> Start:
         job.say("padding uses the stop token, as the tokenizer has none of its own; the mask keeps it out of the loss")
     model.set_attn_implementation(device.attention)
     model.to(device.name)
+    adapted = None
+    if job.adapter is not None:
+        model, adapted = attach(model, job.adapter, seed=job.seed), job.adapter.kind
     model.train()
-    return Start(tokenizer, model, device, Chosen(job.say), count_parameters(model))
+    trained = sum(weight.numel() for weight in trained_weights(model))
+    return Start(tokenizer, model, device, Chosen(job.say), count_parameters(model), trained, adapted)
 
 
 def _scratch(job: Job, start: Scratch) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 Row = Mapping[str, object]
-Rows = Sequence[Row]
+Texts = Sequence[str]
+Watch = Callable[[Texts, Texts], Mapping[str, float]]  # answers and what was expected -> numbers to watch
+
+
+class Rows(Protocol):
+    """Rows that can be gone through again and again, in the same order; they need not fit into memory."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows, from the first."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +32,21 @@ class Scratch:
 
 
 @dataclass(frozen=True)
+class Adapter:
+    """A small set of weights to train beside frozen ones: a name of `adapters.ADAPTERS`, and its options."""
+
+    kind: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Job:
     """One training: where it starts, what it learns from, where it writes, and how it speaks.
 
     A row has `messages`, a list of {role, content}. In a row of preferences `messages` is the prompt and `chosen` and
     `rejected` are lists of the messages that answer it. `weight` (default 1) is how often a row is drawn in an epoch,
     on average. `out` is an empty folder that becomes a Hugging Face model folder; `resume` is kept apart from it.
+    `watch` scores answers to held-out prompts while preferences are learnt.
     """
 
     start: Path | Scratch
@@ -36,13 +57,15 @@ class Job:
     seed: int
     say: Callable[[str], None]
     progress: Callable[[int, int, Mapping[str, float]], None]
+    adapter: Adapter | None = None
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)
 class Computed:
     """A setting that was not given: its value, and what it follows from."""
 
-    value: float
+    value: float | str
     why: str
 
 
@@ -55,3 +78,4 @@ class Trained:
     curve: list[dict[str, float]]
     chosen: dict[str, object]
     parameters: int
+    trained: int  # of the parameters: those that moved

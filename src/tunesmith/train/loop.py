@@ -1,17 +1,19 @@
-"""The one training loop: any loss, a budget of steps, exact resume."""
+"""The one training loop: any loss over the parts of a batch, a budget of steps, exact resume."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tunesmith.core.errors import UserError
 from tunesmith.train.batches import Feed
+from tunesmith.train.meter import Meter
 from tunesmith.train.resume import load_state, save_state
+from tunesmith.train.stop import Stop
 
 if TYPE_CHECKING:
     import torch
@@ -62,32 +64,38 @@ def train(
     fingerprint: str,
     say: Callable[[str], None],
     progress: Callable[[int, int, Mapping[str, float]], None],
+    meter: Meter | None = None,
 ) -> State:
     """Train to the step budget (or until validation stops improving) and leave the best weights in the model.
 
-    `validate` returns at least "validation_loss"; without it the last weights stay. Killed at any moment and called
-    again with the same arguments, it ends with the same bytes as if undisturbed, on the same device and threads.
+    `loss` gives of each part of a batch its share of the batch's loss, so that the shares add up to it. `validate`
+    returns at least "validation_loss"; without it the last weights stay. Killed at any moment and called again with
+    the same arguments, it ends with the same bytes as if undisturbed, on the same device and threads; asked to end
+    (SIGTERM), it writes its state first.
     """
     optimizer = _optimizer(model, settings)
     state = _resumed(model, optimizer, resume, fingerprint, say)
     saver = _Saver(resume, settings.save_every_s)
-    for batch in batches(state.step):
-        if state.step >= settings.steps or _exhausted(state, settings):
-            break
-        numbers = _step(model, optimizer, batch, loss, settings, state.step)
-        state.step += 1
-        _measure(model, state, numbers, settings, validate)
-        progress(state.step, settings.steps, numbers)
-        saver.maybe(lambda: _packed(model, optimizer, state, fingerprint), state.step)
+    meter = meter or Meter()
+    with Stop() as stop:
+        for parts in batches(state.step):
+            if state.step >= settings.steps or _exhausted(state, settings):
+                break
+            numbers = _step(model, optimizer, parts, loss, settings, state.step, meter)
+            state.step += 1
+            _measure(model, state, numbers, settings, validate)
+            progress(state.step, settings.steps, {**numbers, **meter.numbers()})
+            saver.maybe(lambda: _packed(model, optimizer, state, fingerprint), state.step, now=stop.asked)
+            stop.leave_if_asked(f"training stopped at step {state.step:,} of {settings.steps:,}")
     if state.best_weights is not None:
-        model.load_state_dict(state.best_weights)
+        _put(model, state.best_weights)
     return state
 
 
 def _optimizer(model: PreTrainedModel, settings: Settings) -> torch.optim.AdamW:
     import torch
 
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    weights = trained_weights(model)
     groups = [
         {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": settings.weight_decay},
         {"params": [weight for weight in weights if weight.dim() <= 1], "weight_decay": 0.0},
@@ -96,25 +104,42 @@ def _optimizer(model: PreTrainedModel, settings: Settings) -> torch.optim.AdamW:
 
 
 def _step(
-    model: PreTrainedModel, optimizer: torch.optim.AdamW, batch: T, loss: Loss[T], settings: Settings, step: int
+    model: PreTrainedModel,
+    optimizer: torch.optim.AdamW,
+    parts: Iterable[T],
+    loss: Loss[T],
+    settings: Settings,
+    step: int,
+    meter: Meter,
 ) -> Numbers:
     import torch
 
     for group in optimizer.param_groups:
         group["lr"] = learning_rate_at(step, settings)
     torch.manual_seed(settings.seed * 1_000_003 + step)
-    value, shown = loss(model, batch)
-    value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    sums: dict[str, torch.Tensor] = {}
+    for part in parts:
+        value, shown = loss(model, part)
+        value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        for name, number in {"loss": value.detach(), **shown}.items():
+            sums[name] = sums[name] + number if name in sums else number
+        meter.add(part)
+    torch.nn.utils.clip_grad_norm_(trained_weights(model), settings.clip)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    numbers = {"loss": value.item(), **{name: number.item() for name, number in shown.items()}}
+    numbers = {name: number.item() for name, number in sums.items()}
+    meter.end_of_step()
     if not math.isfinite(numbers["loss"]):
         raise UserError(
             f"The loss became {numbers['loss']} at step {step + 1}.",
             f"Lower the learning rate (it is {settings.learning_rate:g}).",
         )
     return numbers
+
+
+def trained_weights(model: PreTrainedModel) -> list[torch.nn.Parameter]:
+    """The weights that move."""
+    return [weight for weight in model.parameters() if weight.requires_grad]
 
 
 def learning_rate_at(step: int, settings: Settings) -> float:
@@ -147,12 +172,24 @@ def _measure(
         state.best_weights = _copied(model)
 
 
+def _moving(model: PreTrainedModel) -> Weights:
+    """What training changes: the trained weights, and buffers; frozen weights are those of the start."""
+    frozen = {name for name, weight in model.named_parameters(remove_duplicate=False) if not weight.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+
+
+def _put(model: PreTrainedModel, weights: Weights) -> None:
+    wrong = model.load_state_dict(weights, strict=False).unexpected_keys
+    assert not wrong, f"weights that the model does not have: {wrong}"
+
+
 def _copied(model: PreTrainedModel) -> Weights:
     # Tied weights appear under two names; one copy serves both, and stays one when saved.
+    moving = _moving(model)
     seen: dict[int, torch.Tensor] = {}
-    for tensor in model.state_dict().values():
+    for tensor in moving.values():
         seen.setdefault(tensor.data_ptr(), tensor.detach().clone())
-    return {name: seen[tensor.data_ptr()] for name, tensor in model.state_dict().items()}
+    return {name: seen[tensor.data_ptr()] for name, tensor in moving.items()}
 
 
 def _exhausted(state: State, settings: Settings) -> bool:
@@ -161,7 +198,7 @@ def _exhausted(state: State, settings: Settings) -> bool:
 
 
 def _packed(model: PreTrainedModel, optimizer: torch.optim.AdamW, state: State, fingerprint: str) -> dict[str, object]:
-    packed = {**vars(state), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    packed = {**vars(state), "model": _moving(model), "optimizer": optimizer.state_dict()}
     return {**packed, "fingerprint": fingerprint}
 
 
@@ -176,7 +213,7 @@ def _resumed(
     if packed is None:
         return State()
     packed.pop("fingerprint")
-    model.load_state_dict(cast("Weights", packed.pop("model")))
+    _put(model, cast("Weights", packed.pop("model")))
     optimizer.load_state_dict(cast("dict[str, object]", packed.pop("optimizer")))
     state = State(**packed)  # type: ignore[arg-type]  # written by _packed, checked by its hash
     say(f"goes on from step {state.step}")
@@ -191,10 +228,10 @@ class _Saver:
         self.every_s = every_s
         self.due = time.monotonic()  # the first write is at once: a full disk shows before the work is done
 
-    def maybe(self, packed: Callable[[], dict[str, object]], step: int) -> None:
-        """Write if it is time."""
+    def maybe(self, packed: Callable[[], dict[str, object]], step: int, *, now: bool = False) -> None:
+        """Write if it is time, or at once."""
         begun = time.monotonic()
-        if begun < self.due:
+        if begun < self.due and not now:
             return
         save_state(self.folder, packed(), step)
         ended = time.monotonic()

@@ -1,8 +1,11 @@
-"""The losses, taken at label positions only: on a CPU the vocabulary's product is most of a small model's work."""
+"""Supervised loss and log-probabilities, taken at label positions only.
+
+On a CPU, and with any large vocabulary, the product with the vocabulary is much of the work.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tunesmith.train.batches import IGNORED, Batch
 
@@ -24,46 +27,39 @@ def label_logits(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, to
 
     targets = batch.labels_BT[:, 1:]
     there = targets != IGNORED
-    if any(getattr(model.config, name, None) is not None for name in _AFTER_HEAD):
-        full = model(input_ids=batch.ids_BT, attention_mask=batch.attention_BT, use_cache=False).logits
+    core = core_of(model)
+    if core is None:
+        # Virtual tokens of a prompt adapter stand before the row's own.
+        full = model(**batch.inputs).logits[:, -batch.ids_BT.shape[1] :]
         return full[:, :-1][there].float(), targets[there], there
-    body = model.base_model(input_ids=batch.ids_BT, attention_mask=batch.attention_BT, use_cache=False)
-    hidden = body.last_hidden_state[:, :-1][there]
+    hidden = core.base_model(**batch.inputs).last_hidden_state[:, :-1][there]
     labels = len(hidden)
     padded = F.pad(hidden, (0, 0, 0, -labels % ROUND))
-    return model.get_output_embeddings()(padded)[:labels].float(), targets[there], there
+    return core.get_output_embeddings()(padded)[:labels].float(), targets[there], there
+
+
+def core_of(model: PreTrainedModel) -> PreTrainedModel | None:
+    """The model whose body and head can be called apart, adapters inside included; None where that changes results."""
+    adapted = hasattr(model, "peft_config")
+    if adapted and model.active_peft_config.is_prompt_learning:
+        return None
+    core = cast("PreTrainedModel", model.get_base_model() if adapted else model)
+    return None if any(getattr(core.config, name, None) is not None for name in _AFTER_HEAD) else core
 
 
 def sft_loss(model: PreTrainedModel, batch: Batch, *, label_smoothing: float = 0.0) -> torch.Tensor:
-    """Mean negative log-likelihood of the label tokens, as TRL's SFTTrainer takes it."""
+    """Negative log-likelihood of the label tokens over those of the whole batch; TRL's SFTTrainer takes the same."""
     import torch.nn.functional as F
 
     logits, targets, _ = label_logits(model, batch)
-    return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+    total = F.cross_entropy(logits, targets, label_smoothing=label_smoothing, reduction="sum")
+    return total / (batch.whole.tokens if batch.whole else len(targets))
 
 
 def answer_logps(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Summed log-probability of each row's label tokens, [B], and their number, [B]."""
+    """Log-probability of each label token [B, T-1], 0 where there is none, and where they stand, [B, T-1]."""
     import torch.nn.functional as F
 
     logits, targets, there = label_logits(model, batch)
     each = -F.cross_entropy(logits, targets, reduction="none")
-    logps = each.new_zeros(there.shape).masked_scatter(there, each)
-    return logps.sum(dim=1), there.sum(dim=1)
-
-
-def dpo_loss(
-    logps_2N: torch.Tensor, reference_2N: torch.Tensor, tokens_2N: torch.Tensor, *, beta: float, anchor: float
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Direct preference loss (Rafailov et al. 2023, arXiv 2305.18290) plus `anchor` times the chosen answers' NLL.
-
-    Rows are N chosen, then N rejected. Equal to TRL's DPOTrainer with loss_type ["sigmoid", "sft"]. The second value
-    holds the share of pairs whose chosen reward is higher, and the two rewards' mean distance.
-    """
-    import torch.nn.functional as F
-
-    chosen, rejected = (beta * (logps_2N - reference_2N)).chunk(2)
-    nll = -logps_2N.chunk(2)[0].sum() / tokens_2N.chunk(2)[0].sum()
-    margins = (chosen - rejected).detach()
-    shown = {"accuracy": (margins > 0).float().mean(), "margin": margins.mean(), "chosen_nll": nll.detach()}
-    return -F.logsigmoid(chosen - rejected).mean() + anchor * nll, shown
+    return each.new_zeros(there.shape).masked_scatter(there, each), there

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Chat
 from tunesmith.models.chat import Tokens, render_all
-from tunesmith.train.batches import IGNORED, Batch, Index, Weights, by_length, collate, feed_of, weights_of
-from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, sft_rate, steps_of
+from tunesmith.train.batches import IGNORED, Batch, Index, Whole, by_length, collate, feed_of, pack, parts_of
+from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, sft_rate, steps_of, usual_batch
+from tunesmith.train.corpus import Rendered, render_rows
 from tunesmith.train.device import Device
 from tunesmith.train.folder import Start, start_from, write_folder
 from tunesmith.train.job import Computed, Job, Row, Rows, Scratch, Trained
@@ -24,38 +26,44 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+Layout = Literal["buckets", "packed"]
+
 
 def sft(
     job: Job,
     *,
     steps: int | None = None,
     epochs: float | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     learning_rate: float | None = None,
     weight_decay: float | None = None,
     word_dropout: float = 0.0,
     prompt_dropout: float = 0.0,
     label_smoothing: float = 0.0,
     max_length: int | None = None,
-    patience: int | None = None,
+    layout: Layout | None = None,
+    patience: int | None = 3,
     repetition_penalty: float | None = None,
 ) -> Trained:
     """Supervised fine-tuning on chats: only the assistant's turns are learnt, the best weights by validation are kept.
 
-    steps or epochs is the budget (computed without either). word_dropout is the share of answer tokens, prompt_dropout
-    that of question tokens, hidden from the model's input in each step, against learning by heart. Rows longer than
-    max_length tokens (default: what the model can hold) are left out and counted. patience stops after so many
-    measurements (ten in a training) without a better validation loss. repetition_penalty (CTRL, arXiv 1909.05858; 1 is
-    none) goes into the decoding settings, which every engine reads. Raises UserError where nothing is left to learn.
+    steps or epochs is the budget (computed without either); so are batch_size (rows a step) and learning_rate.
+    word_dropout is the share of answer tokens, prompt_dropout that of question tokens, hidden from the model's input in
+    each step, against learning by heart. Rows longer than max_length tokens (default: what the model can hold) are left
+    out and counted. layout is how a batch lies in memory, which changes no result but rounding: rows of like length
+    padded (buckets), or end to end without padding (packed). patience stops after so many measurements (ten in a
+    training) without a better validation loss. repetition_penalty (CTRL, arXiv 1909.05858; 1 is none) goes into the
+    decoding settings, which every engine reads. Raises UserError where nothing is left to learn.
     """
     start = start_from(job)
     limit = min(max_length or start.room, start.room)
-    learnt, weights = rendered(job, job.train, start, limit, "train")
-    held_out, _ = rendered(job, job.validation, start, limit, "validation")
+    learnt = rendered(job, job.train, start, limit, "train")
+    held_out = rendered(job, job.validation, start, limit, "validation")
     scratch = isinstance(job.start, Scratch)
+    size = int(start.chosen.or_computed("batch_size", batch_size, usual_batch(len(learnt), scratch=scratch)))
     usual = Computed(4, "usual from random weights") if scratch else Computed(3, "usual for fine-tuning")
-    budget = steps_of(steps, epochs, weights=weights, size=batch_size, usual=usual, chosen=start.chosen)
-    usual_rate = sft_rate(start.parameters, start.model.config.hidden_size, scratch=scratch)
+    budget = steps_of(steps, epochs, weights=learnt.weights, size=size, usual=usual, chosen=start.chosen)
+    usual_rate = sft_rate(start.parameters, start.width, scratch=scratch, adapter=start.adapted)
     settings = Settings(
         steps=budget,
         learning_rate=start.chosen.or_computed("learning_rate", learning_rate, usual_rate),
@@ -65,61 +73,72 @@ def sft(
         validate_every=measurements(budget),
         patience=patience,
     )
+    lay = start.layout(layout)
     hide = partial(_hidden, start, word=word_dropout, prompt=prompt_dropout, seed=job.seed)
-    make = partial(_batch, learnt, start)
-    job.say(f"sft: {len(learnt):,} rows, {start.account}, {budget:,} steps of {batch_size}")
+    job.say(f"sft: {len(learnt):,} rows, {start.account}, {budget:,} steps of {size}")
     state = train(
         start.model,
-        feed_of(make, lengths_of(learnt), size=batch_size, weights=weights, seed=job.seed),
+        feed_of(partial(_parts, learnt, start, lay), learnt.lengths, size=size, weights=learnt.weights, seed=job.seed),
         loss=lambda model, batch: (_loss(model, hide(batch), start.device, label_smoothing), {}),
         settings=settings,
-        validate=partial(validation_loss, held_out, start) if held_out else None,
+        validate=partial(validation_loss, held_out, start) if len(held_out) else None,
         resume=job.resume,
-        fingerprint=fingerprint_of([vars(settings), word_dropout, prompt_dropout, label_smoothing, batch_size], learnt),
+        fingerprint=fingerprint_of(
+            [vars(settings), word_dropout, prompt_dropout, label_smoothing, size, lay, start.adapted], learnt
+        ),
         say=job.say,
         progress=job.progress,
+        meter=start.meter(int(learnt.lengths.mean())),
     )
-    longest = answer_budget(learnt)
+    longest = answer_budget(learnt.sides[0].longest_answer)
     write_folder(job.out, start, max_new_tokens=longest, curve=state.curve, repetition_penalty=repetition_penalty)
-    return trained(state, batch_size, weights, start)
+    return trained(state, size, learnt, start)
 
 
-def trained(state: State, batch_size: int, weights: Weights, start: Start) -> Trained:
+def trained(state: State, batch_size: int, learnt: Rendered, start: Start) -> Trained:
     """The account of a finished training."""
-    epochs = state.step * batch_size / float(weights.sum())
-    return Trained(state.step, epochs, state.curve, start.chosen.as_dict(), start.parameters)
+    epochs = state.step * batch_size / float(learnt.weights.sum())
+    return Trained(state.step, epochs, state.curve, start.chosen.as_dict(), start.parameters, start.trained)
 
 
-def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> tuple[list[Tokens], Weights]:
+def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rendered:
     """The rows' tokens and weights (of a pair the chosen answer's), without those too long or without an answer."""
-    tokens = render_all(start.tokenizer, [chat_of(row, "chosen" if row.get("chosen") else None) for row in rows])
-    fit = [i for i, row in enumerate(tokens) if len(row.ids) <= limit and any(row.mask[1:])]
-    if len(fit) < len(rows):
-        long = sum(1 for row in tokens if len(row.ids) > limit)
-        empty = len(rows) - len(fit) - long
+
+    def render(some: Sequence[Row]) -> list[Tokens]:
+        return render_all(start.tokenizer, [chat_of(row, "chosen" if row.get("chosen") else None) for row in some])
+
+    found = render_rows(rows, [render], limit=limit, folder=tokens_folder(job, part))
+    if found.too_long or found.empty:
+        long, empty = found.too_long, found.empty
         job.say(f"{part}: {long:,} rows longer than {limit} tokens and {empty:,} without an answer are left out")
-    if part == "train" and not fit:
+    if part == "train" and not len(found):
         raise UserError("No training row has an answer within the length limit.", f"The limit is {limit} tokens.")
-    return [tokens[i] for i in fit], weights_of([rows[i] for i in fit])
+    return found
+
+
+def tokens_folder(job: Job, part: str) -> Path:
+    """Where the rendered rows of a part lie while a training lasts."""
+    return job.resume / "tokens" / part
 
 
 def chat_of(row: Row, answer: str | None = None) -> Chat:
     """The messages of a row, with those of an answer column behind them."""
-    messages = cast("list[Mapping[str, str]]", row["messages"])
-    return messages if answer is None else [*messages, *cast("list[Mapping[str, str]]", row[answer])]
-
-
-def lengths_of(rows: list[Tokens]) -> Index:
-    """Tokens of each row."""
-    return np.array([len(row.ids) for row in rows], dtype=np.int64)
+    messages: list[dict[str, str]] = row["messages"]  # type: ignore[assignment]  # as the schema says
+    answers: list[dict[str, str]] = row[answer] if answer else []  # type: ignore[assignment]
+    return [*messages, *answers]
 
 
 def _decay(scratch: bool) -> Computed:
     return Computed(0.1, "from random weights") if scratch else Computed(0.01, "fine-tuning")
 
 
-def _batch(rows: list[Tokens], start: Start, indices: Index, step: int) -> Batch:
-    return collate([rows[i] for i in indices], pad=start.pad, device=start.device.name, step=step)
+def _parts(rows: Rendered, start: Start, layout: str, indices: Index, step: int) -> Iterator[Batch]:
+    """The parts of a step's batch."""
+    side = rows.sides[0]
+    whole = Whole(step, len(indices), int(side.labels[indices].sum()))
+    lay = pack if layout == "packed" else collate
+    for part in parts_of(indices, side.lengths, start.part_tokens):
+        yield lay(side.rows(part), pad=start.pad, device=start.device.name, whole=whole)
 
 
 def _loss(model: PreTrainedModel, batch: Batch, device: Device, label_smoothing: float) -> torch.Tensor:
@@ -129,11 +148,11 @@ def _loss(model: PreTrainedModel, batch: Batch, device: Device, label_smoothing:
 
 def _hidden(start: Start, batch: Batch, *, word: float, prompt: float, seed: int) -> Batch:
     """The batch with a share of its input tokens replaced by padding; labels and special tokens stay."""
-    if not (word or prompt):
+    if not (word or prompt) or batch.whole is None:
         return batch
     import torch
 
-    random = torch.Generator().manual_seed(seed * 1_000_003 + batch.step)
+    random = torch.Generator().manual_seed(seed * 1_000_003 + batch.whole.step)
     draw = torch.rand(batch.ids_BT.shape, generator=random).to(batch.ids_BT.device)
     special = torch.tensor(start.tokenizer.all_special_ids, device=batch.ids_BT.device)
     share = torch.where(batch.labels_BT != IGNORED, word, prompt)
@@ -141,16 +160,17 @@ def _hidden(start: Start, batch: Batch, *, word: float, prompt: float, seed: int
     return replace(batch, ids_BT=batch.ids_BT.masked_fill(hidden, start.pad))
 
 
-def validation_loss(rows: list[Tokens], start: Start) -> Numbers:
+def validation_loss(rows: Rendered, start: Start) -> Numbers:
     """Mean negative log-likelihood of all answer tokens of the rows, each token counted once."""
     import torch
 
-    total, tokens = 0.0, 0
+    side = rows.sides[0]
+    total = 0.0
     start.model.eval()
     with torch.no_grad(), start.device.autocast():
-        for indices in by_length(lengths_of(rows), 128):
-            batch = _batch(rows, start, indices, 0)
-            count = int((batch.labels_BT[:, 1:] != IGNORED).sum())
-            total, tokens = total + sft_loss(start.model, batch).item() * count, tokens + count
+        for indices in by_length(side.lengths, 128):
+            for part in parts_of(indices, side.lengths, start.part_tokens):
+                batch = collate(side.rows(part), pad=start.pad, device=start.device.name)
+                total += sft_loss(start.model, batch).item() * int(side.labels[part].sum())
     start.model.train()
-    return {"validation_loss": total / tokens}
+    return {"validation_loss": total / int(np.sum(side.labels))}
