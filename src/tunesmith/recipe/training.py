@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from tunesmith.core.registry import Named, names, near
@@ -16,6 +17,7 @@ from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer
 SHARED = ("data", "from", "tokenizer", "init", "adapter", "search")
 RESERVED = ("base", "untrained")
 SCRATCH = "scratch:"
+TRIALS_MOST = 24
 GIVEN_TO_SCRATCH = frozenset({"size", "seed"})  # by the engine: base: and seed: say them
 
 
@@ -95,9 +97,15 @@ def _search(at: At | None, named: Named, step: At, found: Found) -> dict[str, tu
         if not isinstance(values.value, list) or not values.value:
             found.error(f"{values}: it takes a list of values to try.", f"Write {name}: [.., ..].")
             continue
+        if name in getattr(named.module(), "CHANGES_VALIDATION", ("max_length",)):
+            hint = "Compare such settings by evaluating a candidate for each."
+            found.error(f"{values}: {name} changes what validation loss measures, so it cannot decide.", hint)
+            continue
         checked = [check_parameters(named, {name: value}, step, also=SHARED) for value in values.each()]
         found.errors.extend(error for _, mistakes in checked for error in mistakes)
         tried[name] = tuple(value[name] for value, mistakes in checked if not mistakes)
+    if math.prod(map(len, tried.values())) > TRIALS_MOST:
+        found.error(f"{at}: these are more than {TRIALS_MOST} combinations.", "Search is small: try fewer values.")
     return tried
 
 

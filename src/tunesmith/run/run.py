@@ -20,7 +20,8 @@ from tunesmith.run.hold import check_whole
 from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
 from tunesmith.run.report import make_report
-from tunesmith.run.training import check_installed, run_training
+from tunesmith.run.search import Trial, as_json, train_step
+from tunesmith.run.training import check_installed
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def _run(context: Context) -> Outcome:
     check_installed(recipe)
     lists: dict[str, Dataset] = {}
     checkpoints: dict[str, Path] = {}
+    searches: dict[str, list[Trial]] = {}
     _save_recipe(context)
     for name in in_order(needs(recipe)):
         room, _, step = name.partition(".")
@@ -65,11 +67,12 @@ def _run(context: Context) -> Outcome:
             else:
                 context.executor.close()  # a trainer needs the memory of the worker processes
                 train = next(one for one in recipe.train if one.name == step)
-                checkpoints[step] = run_training(context, train, lists[train.data], checkpoints)
+                checkpoints[step], searches[step] = train_step(context, train, lists[train.data], checkpoints)
     evaluated = run_evaluation(context, recipe.evaluate, lists, checkpoints) if recipe.evaluate else None
     serving = _serving(recipe, evaluated, checkpoints)
     with context.timed("report"):
         report = make_report(context, lists, checkpoints, evaluated, serving[0] if serving else None)
+        report["searches"] = {name: [as_json(one) for one in trials] for name, trials in searches.items() if trials}
     write_run(context, report)
     return Outcome(report, context.folder, serving, lists)
 

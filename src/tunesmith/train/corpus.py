@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -88,8 +89,7 @@ class Rendered:
 def render_rows(rows: Rows, renders: Sequence[Render], *, limit: int, folder: Path) -> Rendered:
     """Render each row once for each side; a row stays if every side fits the limit and has something to learn."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept: list[int] = []
-    weights: list[float] = []
+    kept, weights = array("q"), array("d")  # eight bytes a row
     counts = {"long": 0, "empty": 0}
     with ExitStack() as files:
         sinks = [_Sink(folder / f"side{number}", files) for number in range(len(renders))]
@@ -102,11 +102,10 @@ def render_rows(rows: Rows, renders: Sequence[Render], *, limit: int, folder: Pa
             weights.append(_weight(row))
             for sink, side in zip(sinks, sides, strict=True):
                 sink.add(side)
-    found = np.array(weights)
+    found = np.frombuffer(weights) if weights else np.empty(0)
     if len(found) and found.sum() <= 0:
         raise UserError("All weights of the rows are 0.", "A weight is 0 or more, and some are more.")
-    kept_places = np.array(kept, dtype=np.int64)
-    return Rendered(tuple(sink.corpus() for sink in sinks), found, kept_places, counts["long"], counts["empty"])
+    return Rendered(tuple(sink.corpus() for sink in sinks), found, _numbers(kept), counts["long"], counts["empty"])
 
 
 def _rendered(rows: Rows, renders: Sequence[Render]) -> Iterator[tuple[int, Row, tuple[Tokens, ...]]]:
@@ -133,8 +132,7 @@ class _Sink:
     def __init__(self, path: Path, files: ExitStack) -> None:
         self.paths = path.with_suffix(".ids"), path.with_suffix(".mask")
         self.files: list[BinaryIO] = [files.enter_context(one.open("wb")) for one in self.paths]
-        self.ends = [0]
-        self.labels: list[int] = []
+        self.ends, self.labels = array("q", [0]), array("q")
 
     def add(self, row: Tokens) -> None:
         """One more row."""
@@ -149,7 +147,11 @@ class _Sink:
         for file in self.files:
             file.close()
         ids, mask = (_mapped(path, kind) for path, kind in zip(self.paths, (np.int32, np.uint8), strict=True))
-        return Corpus(ids, mask, np.array(self.ends), np.array(self.labels, dtype=np.int64))
+        return Corpus(ids, mask, _numbers(self.ends), _numbers(self.labels))
+
+
+def _numbers(values: array[int]) -> Index:
+    return np.frombuffer(values, dtype=np.int64) if values else np.empty(0, dtype=np.int64)
 
 
 def _mapped(path: Path, kind: type) -> npt.NDArray[Any]:

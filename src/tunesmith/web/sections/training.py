@@ -19,8 +19,9 @@ def training(report: Fields) -> Section | None:
     """Curves and settings of every train step."""
     settings = dict(named(report.get("training")))
     curves = {str(name): mappings(points) for name, points in mapping(report.get("curves")).items() if points}
+    searches = mapping(report.get("searches"))
     parts = [
-        _step(name, settings.get(name, {}), curves.get(name, []))
+        _step(name, settings.get(name, {}), curves.get(name, []), mappings(searches.get(name)))
         for name in sorted({*settings, *curves}, key=lambda name: (_rank(report, name), name))
     ]
     return Section("training", "Training", join(parts)) if parts else None
@@ -32,13 +33,15 @@ def _rank(report: Fields, name: str) -> int:
     return 1 + ranked.index(name) if name in ranked else 0
 
 
-def _step(name: str, fields: Fields, points: Sequence[Fields]) -> Html:
+def _step(name: str, fields: Fields, points: Sequence[Fields], trials: Sequence[Fields]) -> Html:
     size = count(fields.get("parameters"))
     facts = [str(fields["kind"])] if fields.get("kind") else []
     facts += [f"{grouped(count(fields['steps']))} steps"] if fields.get("steps") else []
     facts += [f"{grouped(size)} parameters"] if size else []
     heading = tag("h3", breakable(name), " ", tag("small", " · ".join(facts)))
-    return join([heading, tag("div", *figures(name, points), _settings(name, fields), class_="flow")])
+    return join(
+        [heading, tag("div", *figures(name, points), _settings(name, fields), _tried(name, trials), class_="flow")]
+    )
 
 
 def figures(name: str, points: Sequence[Fields]) -> list[Html]:
@@ -81,3 +84,22 @@ def _settings(name: str, fields: Fields) -> Html:
         return Html("")
     rows = ((breakable(each.get("name")), plain(each.get("value")), str(each.get("why") or "")) for each in given)
     return card(table(f"Settings of {name}, and why", ("setting", "value", "why"), rows), class_="settings")
+
+
+def _tried(name: str, trials: Sequence[Fields]) -> Html:
+    """What a search tried, best first."""
+    if not trials:
+        return Html("")
+    losses = [amount(trial.get("validation_loss")) or 0.0 for trial in trials]
+    places = digits(losses)
+    rows = (
+        (
+            breakable(", ".join(f"{of} {value}" for of, value in mapping(trial.get("settings")).items())),
+            decimal(loss, places),
+            grouped(count(trial.get("step"))),
+        )
+        for trial, loss in zip(trials, losses, strict=True)
+    )
+    return card(
+        table(f"Settings tried for {name}", ("settings", "validation loss", "at step"), rows), class_="settings"
+    )
