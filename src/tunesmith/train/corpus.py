@@ -80,8 +80,8 @@ class Rendered:
         """Hash of all tokens, masks and weights."""
         digest = hashlib.sha256()
         for side in self.sides:
-            for array in (side.ends, side.ids, side.mask):
-                digest.update(np.ascontiguousarray(array).data)
+            for values in (side.ends, side.ids, side.mask):
+                digest.update(np.ascontiguousarray(values).data)
         digest.update(np.ascontiguousarray(self.weights).data)
         return digest.hexdigest()
 
