@@ -102,13 +102,14 @@ def encoded(
             "The model's chat template looks into texts that spell its control tokens, so they cannot be kept as text.",
             "Take the control tokens out of the texts.",
         )
-    added = tokenizer.added_tokens_decoder
+    added = {token: added.content for token, added in tokenizer.added_tokens_decoder.items()}
+    unknown = added.pop(tokenizer.unk_token_id, None)  # also stands for letters that the tokenizer does not have
     ids: list[int] = []
     offsets: list[Span] = []
-    for start, end, tokens in _stretches(encoding, len(text), added):
+    for start, end, tokens in _stretches(encoding, rendered, added, unknown):
         if any(first < end and last > start for first, last in places):
             new, where = _without_control(tokenizer.backend_tokenizer, text[start:end], start)
-            _refuse_control([added[token].content for token in new if token in added])
+            _refuse_control([added[token] for token in new if token in added])
         else:
             new, where = encoding.ids[tokens], encoding.offsets[tokens]
         ids += new
@@ -164,15 +165,21 @@ def _replaced(value: object, pattern: re.Pattern[str], table: Mapping[int, str])
     return value
 
 
-def _stretches(encoding: Encoding, length: int, added: Mapping[int, object]) -> Iterator[tuple[int, int, slice]]:
+def _stretches(
+    encoding: Encoding, text: str, added: Mapping[int, str], unknown: str | None
+) -> Iterator[tuple[int, int, slice]]:
     """The text between control tokens and each of these: first and last character, and tokens."""
     character = position = 0
-    controls = [(index, *encoding.offsets[index]) for index, token in enumerate(encoding.ids) if token in added]
+    controls = [
+        (index, start, end)
+        for index, (token, (start, end)) in enumerate(zip(encoding.ids, encoding.offsets, strict=True))
+        if token in added or text[start:end] == unknown
+    ]
     for index, start, end in controls:
         yield character, start, slice(position, index)
         yield start, end, slice(index, index + 1)
         character, position = end, index + 1
-    yield character, length, slice(position, len(encoding.ids))
+    yield character, len(text), slice(position, len(encoding.ids))
 
 
 def _without_control(backend: Tokenizer, text: str, start: int) -> tuple[list[int], list[Span]]:
