@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tunesmith.core.errors import UserError
-from tunesmith.models.base import Answer, Chat, Sampling, TokenLogprobs
-from tunesmith.models.conversation import chat_tools
+from tunesmith.models.base import Answer, Chat, Message, Sampling, TokenLogprobs
+from tunesmith.models.conversation import chat_tools, message_of
 from tunesmith.models.openai_http import Endpoint, complete, connected, first_choice
 
 
@@ -79,14 +79,15 @@ def openai_model(
 
 def conversation_json(chat: Chat) -> dict[str, object]:
     """A chat and its tools as a request has them: there the arguments of a call are JSON in a string."""
-    messages = [
-        {**turn, "tool_calls": [_call_json(call) for call in turn["tool_calls"]]}
-        if turn.get("tool_calls")
-        else dict(turn)
-        for turn in chat
-    ]
+    messages = [_message_json(message_of(message, f"messages[{number}]")) for number, message in enumerate(chat)]
     tools = chat_tools(chat)
     return {"messages": messages, "tools": [dict(tool) for tool in tools]} if tools else {"messages": messages}
+
+
+def _message_json(message: Message) -> dict[str, object]:
+    said = {key: value for key, value in message.items() if key not in ("weight", "tool_calls")}
+    calls = message.get("tool_calls")
+    return {**said, "tool_calls": [_call_json(call) for call in calls]} if calls else said
 
 
 def _call_json(call: Mapping[str, Any]) -> dict[str, object]:
