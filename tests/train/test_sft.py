@@ -129,6 +129,30 @@ def test_rows_that_are_too_long_or_without_an_answer_are_counted(tmp_path: Path)
     assert "train: 1 rows longer than 40 tokens and 1 without an answer are left out" in said
 
 
+def test_calls_of_tools_are_learnt_and_turns_of_weight_0_are_not(tmp_path: Path) -> None:
+    from tunesmith.train.folder import start_from
+    from tunesmith.train.sft import rendered
+
+    call = '[{"type": "function", "function": {"name": "find", "arguments": "{\\"q\\": 1}"}}]'
+    row = {
+        "id": "r1",
+        "tools": '[{"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}]',
+        "messages": [
+            {"role": "user", "content": "load_config"},
+            {"role": "assistant", "content": "Not this.", "weight": 0.0},
+            {"role": "user", "content": "load_file"},
+            {"role": "assistant", "content": None, "tool_calls": call},
+        ],
+    }
+    job = job_at(tmp_path, TINY, [row, *scratch_rows()])
+    start = start_from(job)
+    line = rendered(job, job.train, start, 512, "train").sides[0][0]
+    learnt = start.tokenizer.decode([token for token, mask in zip(line.ids, line.mask, strict=True) if mask])
+    assert '"find"' in learnt
+    assert "Not this" not in learnt
+    assert "<tools>" in start.tokenizer.decode(line.ids)
+
+
 def test_early_stop_ends_before_the_budget(tmp_path: Path) -> None:
     rows = scratch_rows()
     job = job_at(tmp_path, TINY, rows, validation=[chat("parse_index", "Utterly different words here.")])

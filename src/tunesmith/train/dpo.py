@@ -12,6 +12,7 @@ import numpy as np
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.chat import Tokens, render_all
+from tunesmith.models.conversation import conversation_of
 from tunesmith.train.batches import Batch, Index, Whole, by_length, collate, feed_of, parts_of
 from tunesmith.train.budget import answer_budget, dpo_rate, fingerprint_of, measurements, steps_of
 from tunesmith.train.corpus import Rendered, render_rows
@@ -21,7 +22,7 @@ from tunesmith.train.loop import Numbers, Settings, train
 from tunesmith.train.losses import answer_logps
 from tunesmith.train.preferences import Scored, sigmoid
 from tunesmith.train.resume import load_state, save_state
-from tunesmith.train.sft import chat_of, tokens_folder, trained
+from tunesmith.train.sft import tokens_folder, trained
 
 if TYPE_CHECKING:
     import torch
@@ -98,8 +99,8 @@ def _rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rend
 
 
 def _side(start: Start, side: str, rows: Sequence[Row]) -> list[Tokens]:
-    prompts = render_all(start.tokenizer, [chat_of(row) for row in rows], answer=False)
-    whole = render_all(start.tokenizer, [chat_of(row, side) for row in rows])
+    prompts = render_all(start.tokenizer, [conversation_of(row) for row in rows], answer=False)
+    whole = render_all(start.tokenizer, [conversation_of(row, side) for row in rows])
     return [_last_turn_only(tokens, len(prompt.ids)) for tokens, prompt in zip(whole, prompts, strict=True)]
 
 

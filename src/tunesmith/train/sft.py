@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tunesmith.core.errors import UserError
-from tunesmith.models.base import Chat
 from tunesmith.models.chat import Tokens, render_all
+from tunesmith.models.conversation import conversation_of
 from tunesmith.train.batches import IGNORED, Batch, Index, Whole, by_length, collate, feed_of, pack, parts_of
 from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, sft_rate, steps_of, usual_batch
 from tunesmith.train.corpus import Rendered, render_rows
@@ -105,7 +105,9 @@ def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rende
     """The rows' tokens and weights (of a pair the chosen answer's), without those too long or without an answer."""
 
     def render(some: Sequence[Row]) -> list[Tokens]:
-        return render_all(start.tokenizer, [chat_of(row, "chosen" if row.get("chosen") else None) for row in some])
+        return render_all(
+            start.tokenizer, [conversation_of(row, "chosen" if row.get("chosen") else None) for row in some]
+        )
 
     found = render_rows(rows, [render], limit=limit, folder=tokens_folder(job, part))
     if found.too_long or found.empty:
@@ -119,13 +121,6 @@ def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rende
 def tokens_folder(job: Job, part: str) -> Path:
     """Where the rendered rows of a part lie while a training lasts."""
     return job.resume / "tokens" / part
-
-
-def chat_of(row: Row, answer: str | None = None) -> Chat:
-    """The messages of a row, with those of an answer column behind them."""
-    messages: list[dict[str, str]] = row["messages"]  # type: ignore[assignment]  # as the schema says
-    answers: list[dict[str, str]] = row[answer] if answer else []  # type: ignore[assignment]
-    return [*messages, *answers]
 
 
 def _decay(scratch: bool) -> Computed:
