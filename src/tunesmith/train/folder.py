@@ -106,11 +106,11 @@ def _with_options(
 
 
 def texts_of(rows: Rows) -> Iterable[str]:
-    """The text of every turn of every row, in order."""
+    """The text of every turn of every row, in order, with the tools it may call and those it calls."""
     for row in rows:
-        for column in TURNS:
-            for message in cast("list[Mapping[str, str]]", row.get(column) or []):
-                yield message["content"]
+        turns = [turn for column in TURNS for turn in cast("list[Mapping[str, object]]", row.get(column) or [])]
+        told = [turn.get(name) for turn in turns for name in ("content", "tool_calls")]
+        yield from (text if isinstance(text, str) else json.dumps(text) for text in (row.get("tools"), *told) if text)
 
 
 def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
