@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from tunesmith.models.rows import chat_of, prompt_of, target_of
@@ -90,7 +90,7 @@ def _sorted(call: Mapping[str, object]) -> dict[str, object]:
 
 
 def linear(rows: Sequence[Row]) -> Callable[[Sequence[str]], list[str]]:
-    """Fit two linear models, of intents and of each word's tag, and let them write the same calls: no neural network."""
+    """Fit two linear models, of intents and of each word's tag, which write the same calls without a neural network."""
     sentences = [prompt_of(chat_of(row)).split() for row in rows]
     calls = [json.loads(target_of(row)) for row in rows]
     tags = [cast("Sequence[str]", cast("Mapping[str, object]", row["meta"])["bio"]) for row in rows]

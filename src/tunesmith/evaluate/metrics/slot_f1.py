@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import orjson
 
 VERSION = 1
-Slots = Counter[tuple[str, str]]
 
 
 def slot_f1(answers: Sequence[str], targets: Sequence[str], *, key: str = "slots") -> float | None:
@@ -30,7 +29,7 @@ def slot_f1(answers: Sequence[str], targets: Sequence[str], *, key: str = "slots
     return 2 * right / (given + expected) if given + expected else None
 
 
-def _slots(text: str, key: str) -> Iterator[tuple[str, str]]:
+def _slots(text: str, key: str) -> Iterator[tuple[str, bytes]]:
     try:
         call = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -38,4 +37,4 @@ def _slots(text: str, key: str) -> Iterator[tuple[str, str]]:
     slots = call.get(key) if isinstance(call, Mapping) else None
     for name, values in slots.items() if isinstance(slots, Mapping) else ():
         for value in values if isinstance(values, list) else [values]:
-            yield name, value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+            yield name, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
