@@ -93,7 +93,7 @@ def linear(rows: Sequence[Row]) -> Callable[[Sequence[str]], list[str]]:
     """Fit two linear models, of intents and of each word's tag, which write the same calls without a neural network."""
     sentences = [prompt_of(chat_of(row)).split() for row in rows]
     calls = [json.loads(target_of(row)) for row in rows]
-    tags = [cast("Sequence[str]", cast("Mapping[str, object]", row["meta"])["bio"]) for row in rows]
+    tags = [json.loads(str(row["meta"]))["bio"] for row in rows]
     name_intents = _intents([" ".join(words) for words in sentences], [call["intent"] for call in calls])
     tag = _tagger(sentences, tags, [call["intent"] for call in calls])
 

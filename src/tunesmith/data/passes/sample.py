@@ -64,7 +64,7 @@ def _within(found: Entries) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class _Keys:
-    """Writes a shard's entries, keyed by a draw from the seed and the id, or by a record's class and then by the draw."""
+    """Writes a shard's entries, keyed by a draw from the seed and the id, or by the class and then the draw."""
 
     stream: Stream
     folder: Path
