@@ -30,7 +30,7 @@ class Shards:
 
     @property
     def columns(self) -> list[str]:
-        return self.tables[0].column_names
+        return list(self.tables[0].column_names)
 
     def read(self, shard: int, columns: Sequence[str], *, part: str | None = None) -> pa.Table:
         table = self.tables[shard]
