@@ -95,10 +95,12 @@ def sft(
     return trained(state, size, learnt, start)
 
 
-def trained(state: State, batch_size: int, learnt: Rendered, start: Start) -> Trained:
-    """The account of a finished training."""
+def trained(state: State, batch_size: int, learnt: Rendered, start: Start, warnings: tuple[str, ...] = ()) -> Trained:
+    """The account of a finished training; its warnings are said."""
+    for warning in warnings:
+        start.chosen.say(f"warning: {warning}")
     epochs = state.step * batch_size / float(learnt.weights.sum())
-    return Trained(state.step, epochs, state.curve, start.chosen.as_dict(), start.parameters, start.trained)
+    return Trained(state.step, epochs, state.curve, start.chosen.as_dict(), start.parameters, start.trained, warnings)
 
 
 def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rendered:
