@@ -162,8 +162,9 @@ class PairLoss:
         )
         chosen, rejected = scored.ratios
         margins = self.objective.beta * (chosen - rejected).detach()
+        told_apart = (margins > 0).float() + 0.5 * (margins == 0).float()  # at the start all are ties
         shown = {
-            "accuracy": (margins > 0).float().sum() / whole.rows,
+            "accuracy": told_apart.sum() / whole.rows,
             "margin": margins.sum() / whole.rows,
             "chosen_nll": answers.nll_N.detach().sum() / whole.tokens,
         }
@@ -179,10 +180,10 @@ class PairLoss:
         """Log-probabilities of the answers under the model as it is now, [pairs, 2]."""
         return self._measured(rows).logps_2N.reshape(2, -1).T.contiguous()
 
-    def validation(self, rows: Rendered, reference: torch.Tensor) -> Numbers:
+    def validation(self, rows: Rendered, reference: torch.Tensor, *, size: int = 64) -> Numbers:
         """Loss, share of pairs told apart and mean margin on held-out pairs, all of them taken as one batch."""
         whole = Whole(0, len(rows), int(np.sum(rows.sides[0].labels)))
-        loss, shown = self._loss(self._measured(rows), reference, whole)
+        loss, shown = self._loss(self._measured(rows, size), reference, whole)
         return {f"validation_{name}": number.item() for name, number in {"loss": loss, **shown}.items()}
 
     def _measured(self, pairs: Rendered, size: int = 64) -> Answers:

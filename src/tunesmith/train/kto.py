@@ -211,25 +211,25 @@ class AnswerLoss:
         with self.start.device.autocast():
             return answer_logps(self.start.model, batch)[0].sum(dim=1)
 
-    def reference(self, rows: Rendered) -> torch.Tensor:
+    def reference(self, rows: Rendered, size: int = 64) -> torch.Tensor:
         """Log-probabilities of each answer, and of the mismatched one, under the model as it is now, [rows, 2]."""
         import torch
 
         found = torch.zeros(len(rows), 2)
         self.start.model.eval()
         with torch.no_grad():
-            for indices in by_length(rows.lengths, 64):
+            for indices in by_length(rows.lengths, size):
                 for batch in self.parts(rows, indices, 0):
                     for column, each in ((0, batch), *((1, other) for other in batch.others)):
                         found[each.rows, column] = self._logps(each).cpu()
         self.start.model.train()
         return found
 
-    def validation(self, rows: Rendered, reference: torch.Tensor) -> Numbers:
+    def validation(self, rows: Rendered, reference: torch.Tensor, *, size: int = 64) -> Numbers:
         """Loss, KL and mean margin on held-out answers, all of them taken as one batch."""
         every = np.arange(len(rows))
         up = self.pairing.desirable(rows, every)
-        now_N2 = self.reference(rows)
+        now_N2 = self.reference(rows, size)
         ratios_N2 = now_N2 - reference
         whole = Whole(0, len(rows), max(1, int(rows.sides[0].labels[up].sum())))
         kl = ratios_N2[:, 1].mean().clamp(min=0) if self.objective.loss == "kto" else None
