@@ -111,11 +111,12 @@ def _weights(given: Mapping[LossName, float], anchor: float | None) -> dict[str,
         raise UserError(f"loss: there is no loss {unknown[0] if unknown else ''!r}.", f"Known: {', '.join(LOSSES)}.")
     if "sft" in given and anchor is not None:
         raise UserError("anchor: the loss 'sft' is the anchor, and has its weight already.", "Give one of them.")
-    negative = [name for name, weight in {**given, "anchor": anchor or 0.0}.items() if weight < 0]
+    weights: dict[str, float] = dict(given.items())
+    weights.setdefault("sft", ANCHOR if anchor is None else anchor)
+    negative = [name for name, weight in weights.items() if weight < 0]
     if negative:
-        raise UserError(f"{negative[0]}: its weight is below 0.", "A weight is 0 or more.")
-    held = {} if "sft" in given else {"sft": ANCHOR if anchor is None else anchor}
-    weights = {name: weight for name, weight in {**given, **held}.items() if weight}
+        raise UserError(f"loss: the weight of {negative[0]} is below 0.", "A weight is 0 or more.")
+    weights = {name: weight for name, weight in weights.items() if weight}
     if not weights:
         raise UserError("loss: all weights are 0.", "Give at least one loss a weight above 0.")
     return weights
