@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, cast
 
 from tunesmith.core.artifact import is_done, read_manifest
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.data.dataset import Dataset
+from tunesmith.evaluate.metrics.rouge_l import rouge_l
+from tunesmith.evaluate.metrics.words import words
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
@@ -96,6 +99,8 @@ def _train(step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
         "computed": trained.chosen,
         "curve": trained.curve,
     }
+    if trained.warnings:
+        facts["warnings"] = list(trained.warnings)
     return Made({"train": len(job.train), "validation": len(job.validation)}, {}, facts)
 
 
@@ -121,7 +126,14 @@ def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scra
         say=context.show.say,
         progress=lambda done, total, numbers: context.show.progress(f"train {step.name}", done, total, numbers),
         adapter=None if step.adapter is None else Adapter(step.adapter.kind, step.adapter.options),
+        watch=watched,
     )
+
+
+def watched(answers: Sequence[str], expected: Sequence[str]) -> dict[str, float]:
+    """What is watched of answers while preferences are learnt: ROUGE-L to what was expected, and words, on average."""
+    scores = [score for score in rouge_l(answers, expected) if score is not None]
+    return {**({"meaning": fmean(scores)} if scores else {}), "words": fmean(map(words, answers))}
 
 
 def _start(context: Context, step: TrainStep, checkpoints: Mapping[str, Path]) -> tuple[Path | Scratch, str]:

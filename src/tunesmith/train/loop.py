@@ -65,18 +65,22 @@ def train(
     say: Callable[[str], None],
     progress: Callable[[int, int, Mapping[str, float]], None],
     meter: Meter | None = None,
+    begin: Numbers | None = None,
 ) -> State:
     """Train to the step budget (or until validation stops improving) and leave the best weights in the model.
 
     `loss` gives of each part of a batch its share of the batch's loss, so that the shares add up to it. `validate`
-    returns at least "validation_loss"; without it the last weights stay. Killed at any moment and called again with
-    the same arguments, it ends with the same bytes as if undisturbed, on the same device and threads; asked to end
-    (SIGTERM), it writes its state first.
+    returns at least "validation_loss"; without it the last weights stay. An "eligible" of 0 among its numbers keeps
+    these weights from being the best. `begin` are its numbers before the first step, the first of the curve. Killed at
+    any moment and called again with the same arguments, it ends with the same bytes as if undisturbed, on the same
+    device and threads; asked to end (SIGTERM), it writes its state first.
     """
     optimizer = _optimizer(model, settings)
     state = _resumed(model, optimizer, resume, fingerprint, say)
     saver = _Saver(resume, settings.save_every_s)
     meter = meter or Meter()
+    if begin is not None and not state.curve:
+        _enter(model, state, {"step": 0.0, **begin})
     with Stop() as stop:
         for parts in batches(state.step):
             if state.step >= settings.steps or _exhausted(state, settings):
@@ -165,9 +169,14 @@ def _measure(
     count = state.sums.pop("count")
     entry = {"step": float(state.step), **{name: total / count for name, total in state.sums.items()}}
     state.sums = {}
-    entry |= validate() if validate else {}
+    _enter(model, state, entry | (validate() if validate else {}))
+
+
+def _enter(model: PreTrainedModel, state: State, entry: Numbers) -> None:
+    """One more measurement of the curve; its weights are kept if they are the best that may be."""
+    eligible = entry.pop("eligible", 1.0)
     state.curve.append(entry)
-    if entry.get("validation_loss", math.inf) < state.best:
+    if eligible and entry.get("validation_loss", math.inf) < state.best:
         state.best, state.best_step = entry["validation_loss"], state.step
         state.best_weights = _copied(model)
 
