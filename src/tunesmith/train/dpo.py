@@ -15,6 +15,7 @@ from tunesmith.models.chat import Tokens, render_all
 from tunesmith.train.batches import Batch, Index, Whole, by_length, collate, feed_of, parts_of
 from tunesmith.train.budget import answer_budget, dpo_rate, fingerprint_of, measurements, steps_of
 from tunesmith.train.corpus import Rendered, render_rows
+from tunesmith.train.devices import here
 from tunesmith.train.folder import Start, start_from, write_folder
 from tunesmith.train.job import Computed, Job, Row, Rows, Scratch, Trained
 from tunesmith.train.loop import Numbers, Settings, train
@@ -112,7 +113,7 @@ def pair_parts(pairs: Rendered, start: Start, indices: Index, step: int) -> Iter
     """The parts of a step's batch, in each the chosen rows first and then the rejected ones."""
     chosen, rejected = pairs.sides
     whole = Whole(step, len(indices), int(chosen.labels[indices].sum()))
-    for part in parts_of(indices, pairs.lengths, start.part_tokens and start.part_tokens // 2):
+    for part in parts_of(indices, pairs.lengths, start.part_tokens and start.part_tokens // 2, world=here().world):
         rows = chosen.rows(part) + rejected.rows(part)
         yield replace(collate(rows, pad=start.pad, device=start.device.name, whole=whole), rows=part)
 
