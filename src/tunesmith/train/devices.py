@@ -78,7 +78,7 @@ def here() -> Devices:
 
 
 def dealt(parts: Iterable[T], devices: Devices) -> Iterator[tuple[list[T], T, bool, bool]]:
-    """This process's parts of a batch, each with the parts of all, whether it only stands in, and whether it is last.
+    """Parts of a batch for one process, each with the parts of all, whether it only stands in, and whether it is last.
 
     Parts are dealt out one a process, so that each has as many of them; where they run out, a process takes another's
     part, which must not count.

@@ -56,9 +56,9 @@ class Copies(Alone):
         # With find_unused_parameters torch keeps its buckets as they are. Otherwise it sorts them anew after the first
         # step, which a resumed training would do at another step: sums of three and more would round differently.
         self.wrapped = DistributedDataParallel(
-            _caller(model), find_unused_parameters=True, broadcast_buffers=False, gradient_as_bucket_view=True
+            _caller(model), find_unused_parameters=True, gradient_as_bucket_view=True
         )
-        self.wrapped.register_comm_hook(None, _sum)
+        self.wrapped.register_comm_hook(None, lambda _, bucket: _sum(bucket))
 
     def call(self, work: Callable[[], T]) -> T:
         """Run what calls the model, so that gradients are exchanged on the way back."""
@@ -69,7 +69,7 @@ class Copies(Alone):
         return nullcontext() if last else self.wrapped.no_sync()
 
 
-def _sum(_: object, bucket: torch.distributed.GradBucket) -> torch.futures.Future[torch.Tensor]:
+def _sum(bucket: torch.distributed.GradBucket) -> torch.futures.Future[torch.Tensor]:
     """Gradients are summed, not averaged: each part gives its share of the whole batch's loss."""
     import torch
 
