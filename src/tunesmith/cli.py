@@ -178,6 +178,8 @@ def main() -> None:
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Several processes find no unused weights, which torch's C++ warns of; its errors are shown.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # On a busy machine torch's threads wait for one another by turning in circles, ten times as long as they work;
     # after so many turns they sleep. On an idle machine it makes no difference.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")

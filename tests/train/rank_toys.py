@@ -1,4 +1,4 @@
-"""Trainings in processes of their own, one a device: `python rank_toys.py RANK WORLD FOLDER DIE_AT KIND:TRAINER...`."""
+"""Trainings in processes of their own, one a device: `rank_toys RANK WORLD FOLDER DIE_AT KIND:TRAINER...`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__)
+ROOT = Path(__file__).parents[2]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
@@ -22,7 +22,12 @@ def together(folder: Path, *trainings: str, world: int = 2, die: Mapping[int, in
     for store in folder.glob("*.store"):
         store.unlink()
     words = [[str(rank), str(world), str(folder), str((die or {}).get(rank, 0)), *trainings] for rank in range(world)]
-    started = [subprocess.Popen([sys.executable, str(HERE), *one], env=ENV, stderr=subprocess.PIPE) for one in words]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.train.rank_toys", *one], env=ENV, cwd=ROOT, stderr=subprocess.PIPE
+        )
+        for one in words
+    ]
     try:
         errors = [process.communicate(timeout=120)[1].decode() for process in started]
     finally:
@@ -39,7 +44,7 @@ def train(trainer: str, start: Path, folder: Path, progress: Any = lambda *_: No
     from dataclasses import replace
 
     import torch
-    from train_toys import job_at, pair_rows, scratch_rows
+    from tests.train.train_toys import job_at, pair_rows, scratch_rows
 
     from tunesmith.train import device, loop
     from tunesmith.train.dpo import dpo
@@ -60,7 +65,7 @@ def train(trainer: str, start: Path, folder: Path, progress: Any = lambda *_: No
 
 def start_at(folder: Path) -> Path:
     """A model folder to start from."""
-    from train_toys import job_at, scratch_rows
+    from tests.train.train_toys import job_at, scratch_rows
 
     from tunesmith.train.job import Scratch
     from tunesmith.train.sft import sft
@@ -91,5 +96,4 @@ def main(words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(HERE.parent))
     main(sys.argv[1:])

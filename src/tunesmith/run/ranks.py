@@ -1,4 +1,4 @@
-"""The processes of a training, one a device: the first tells the others, started for it or by a launcher, what to do."""
+"""The processes of a training, one a device: started for it, or by a launcher; the first one leads the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.train.devices import PATIENCE, broadcast, check_shard, here, join, launched, leave
 
 if TYPE_CHECKING:
-    import torch
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch does not say that it is public
 
 Work = Callable[[], object]  # what all processes do together; it travels to them
 GRACE_S = 20.0  # between a process that failed and the end of the first one, where that one waits for it in vain
@@ -98,9 +98,11 @@ def _join_launched(ranks: Ranks) -> None:
 
 
 def _obey() -> None:
-    while (work := broadcast(None)) is not None:
+    while True:
+        work: Work | None = broadcast(None)
+        if work is None:
+            return leave()
         work()
-    leave()
 
 
 @contextmanager
@@ -206,13 +208,11 @@ class _Watch:
                 os._exit(1)
 
 
-def _store(ranks: Ranks, port: int, *, is_main: bool) -> torch.distributed.TCPStore:
+def _store(ranks: Ranks, port: int, *, is_main: bool) -> TCPStore:
     """Where the processes of this machine meet; the first one picks a free port."""
-    import torch
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch does not say that it is public
 
-    return torch.distributed.TCPStore(
-        LOOPBACK, port, ranks.processes, is_main, timeout=PATIENCE, wait_for_workers=False
-    )
+    return TCPStore(LOOPBACK, port, ranks.processes, is_main, timeout=PATIENCE, wait_for_workers=False)
 
 
 def _end_with_the_first() -> None:

@@ -145,15 +145,15 @@ def parts_of(indices: Index, lengths: Index, room: int | None, *, world: int = 1
 
     For more than one process there are `world` parts of like length in turn, one a process, as long as rows suffice.
     """
+    if room is None and world == 1:
+        return [indices]
     ordered = indices[np.argsort(lengths[indices], kind="stable")]
     rounds: list[list[int]] = [[]]
-    for index in ordered if room is not None else ():
+    for index in ordered:
         rows = -(-(len(rounds[-1]) + 1) // world)
-        if len(rounds[-1]) >= world and rows * int(lengths[index]) > room:
+        if room is not None and len(rounds[-1]) >= world and rows * int(lengths[index]) > room:
             rounds.append([])
         rounds[-1].append(int(index))
-    if room is None:
-        rounds = [(indices if world == 1 else ordered).tolist()]
     dealt = [one[process::world] for one in rounds for process in range(world)]
     return [np.array(part, dtype=np.int64) for part in dealt if part]
 

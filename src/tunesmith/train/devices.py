@@ -146,7 +146,7 @@ def check_shard(shard: bool, world: int) -> None:
         )
 
 
-def join(*, rank: int, world: int, shard: bool, store: torch.distributed.Store | None = None) -> Devices:
+def join(*, rank: int, world: int, shard: bool, store: object = None) -> Devices:
     """Meet the other processes of this training (gloo between CPUs, NCCL between GPUs); waits for all of them.
 
     Without a store they meet at MASTER_ADDR and MASTER_PORT, as launchers set them. Raises UserError where there are

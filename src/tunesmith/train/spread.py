@@ -11,6 +11,7 @@ from tunesmith.train.devices import Devices
 
 if TYPE_CHECKING:
     import torch
+    from torch.distributed import GradBucket  # type: ignore[attr-defined]  # torch does not say that it is public
     from transformers import PreTrainedModel
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Copies(Alone):
         return nullcontext() if last else self.wrapped.no_sync()
 
 
-def _sum(bucket: torch.distributed.GradBucket) -> torch.futures.Future[torch.Tensor]:
+def _sum(bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
     """Gradients are summed, not averaged: each part gives its share of the whole batch's loss."""
     import torch
 
@@ -81,13 +82,13 @@ class Shards(Alone):
     """Weights, gradients and optimizer in shards; a layer is whole only while it works (FSDP2, fully_shard)."""
 
     def __init__(self, model: PreTrainedModel, devices: Devices) -> None:
-        import torch
+        from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import FSDPModule, fully_shard
 
         self.model = model
         self.devices = devices
         device = next(model.parameters()).device.type
-        mesh = torch.distributed.init_device_mesh(device, (devices.world,))
+        mesh = init_device_mesh(device, (devices.world,))
         self.root = cast("FSDPModule", _caller(model))
         for module in [*_layers(model), cast("torch.nn.Module", self.root)]:
             sharded = fully_shard(module, mesh=mesh)
@@ -120,7 +121,7 @@ class Shards(Alone):
         if not isinstance(value, DTensor):
             return value
         if id(value) not in seen:  # tied weights stay one
-            full = value.detach().full_tensor()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            full = value.full_tensor().detach()
             seen[id(value)] = full.cpu() if self.devices.is_main else full.to("meta")
         return seen[id(value)]
 
