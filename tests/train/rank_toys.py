@@ -1,4 +1,4 @@
-"""Trainings in processes of their own, one a device: `rank_toys RANK WORLD FOLDER DIE_AT KIND:TRAINER...`."""
+"""Trainings in processes of their own, one a device: `rank_toys RANK WORLD START FOLDER DIE_AT KIND:TRAINER...`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ ROOT = Path(__file__).parents[2]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
-def together(folder: Path, *trainings: str, world: int = 2, die: Mapping[int, int] | None = None) -> list[int]:
+def together(
+    start: Path, folder: Path, *trainings: str, world: int = 2, die: Mapping[int, int] | None = None
+) -> list[int]:
     """Train one after the other in so many processes, each KIND:TRAINER in a folder of that name; gives exit codes.
 
     `die` says at which step a process kills itself with signal 9.
     """
     for store in folder.glob("*.store"):
         store.unlink()
-    words = [[str(rank), str(world), str(folder), str((die or {}).get(rank, 0)), *trainings] for rank in range(world)]
+    shared = [str(world), str(start), str(folder)]
+    words = [[str(rank), *shared, str((die or {}).get(rank, 0)), *trainings] for rank in range(world)]
     started = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.train.rank_toys", *one], env=ENV, cwd=ROOT, stderr=subprocess.PIPE
@@ -81,17 +84,18 @@ def main(words: Sequence[str]) -> None:
 
     from tunesmith.train.devices import join, leave
 
-    rank, world, folder, die_at = int(words[0]), int(words[1]), Path(words[2]), int(words[3])
+    rank, world, die_at = int(words[0]), int(words[1]), int(words[4])
+    start, folder = Path(words[2]), Path(words[3])
 
     def progress(step: int, of: int, numbers: object) -> None:
         if step == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    for training in words[4:]:
+    for training in words[5:]:
         kind, _, trainer = training.partition(":")
         store = torch.distributed.FileStore(str(folder / f"{training}.store"), world)
         join(rank=rank, world=world, shard=kind == "fsdp", store=store)
-        train(trainer, folder / "start", folder / training, progress)
+        train(trainer, start, folder / training, progress)
         leave()
 
 

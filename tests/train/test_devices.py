@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from pathlib import Path
 
@@ -77,8 +76,7 @@ DDP, FSDP = "ddp:sft", "fsdp:dpo_lora"
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A start, and trainings of it in two processes."""
     folder = tmp_path_factory.mktemp("ranks")
-    start_at(folder)
-    together(folder, DDP, FSDP)
+    together(start_at(folder), folder, DDP, FSDP)
     return folder
 
 
@@ -105,11 +103,11 @@ def test_two_processes_train_what_one_does_up_to_rounding(training: str, undistu
 def test_killed_processes_go_on_to_the_same_bytes(
     training: str, die: dict[int, int], undisturbed: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(undisturbed / "start", tmp_path / "start")
-    codes = together(tmp_path, training, die=die)
+    start = undisturbed / "start"
+    codes = together(start, tmp_path, training, die=die)
     assert [codes[rank] for rank in die] == [-signal.SIGKILL] * len(die)
     assert all(codes)  # none goes on without the others
     assert list((tmp_path / training / "resume").glob("step-*.pt"))
     assert not (tmp_path / training / "out").exists()
-    together(tmp_path, training)
+    together(start, tmp_path, training)
     assert bytes_of_folder(tmp_path / training / "out") == bytes_of_folder(undisturbed / training / "out")
