@@ -97,6 +97,7 @@ data:
   rows:
     - {source: jsonl, path: rows.jsonl, text: answer, license: CC0-1.0}
     - {edit: to_chat, user: "{question}", assistant: "{text}"}
+    - {pass: split, parts: {train: 0.8, validation: 0.2}}
 train:
   - sft: writer
     data: rows
@@ -108,7 +109,7 @@ train:
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
-    rows = [{"question": f"load_{n}", "answer": f"Load the {n}."} for n in ("config", "file", "index", "name") * 5]
+    rows = [{"question": f"load_{n}", "answer": f"Load the {n}."} for n in map("{:03}".format, range(40))]
     write_rows(tmp_path / "rows.jsonl", rows)
     return write_recipe(tmp_path, RECIPE)
 
