@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from tunesmith.core.artifact import is_done, read_manifest
 from tunesmith.core.errors import UserError
+from tunesmith.core.executor import LocalExecutor
 from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.data.dataset import Dataset
 from tunesmith.evaluate.metrics.rouge_l import rouge_l
@@ -19,6 +22,7 @@ from tunesmith.evaluate.metrics.words import words
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
+from tunesmith.run.ranks import Ranks, together
 from tunesmith.run.train_rows import TrainRows
 
 if TYPE_CHECKING:
@@ -43,9 +47,10 @@ def run_training(
     parameters = {} if untrained else _parameters(context, step)
     inputs = {"data": ref_of(dataset.folder), "start": start_key}
     module = step.trainer.module()
-    fixed = {"tokenizer": step.tokenizer, "init": step.init, "start": step.start, "threads": _threads()}
+    fixed = {"tokenizer": step.tokenizer, "init": step.init, "start": step.start, "threads": _threads(context.ranks)}
     if step.adapter is not None and not untrained:
         fixed["adapter"] = {"kind": step.adapter.kind, **step.adapter.options}
+    fixed |= {} if untrained else context.ranks.in_key
     plan = Plan(
         "checkpoint",
         "untrained" if untrained else step.name,
@@ -62,7 +67,12 @@ def run_training(
         job = _job(context, step, dataset, start, out / "model.tmp", resume)
         shutil.rmtree(job.out, ignore_errors=True)
         job.out.mkdir()
-        made = _write_untrained(job) if untrained else _train(step, job, parameters)
+        if untrained:
+            made = _write_untrained(job)
+        else:
+            _tell_of_gpus(context)
+            with together(context.ranks, partial(_take_part, _told(context), step, dataset, start, resume, parameters)):
+                made = _train(step, job, parameters)
         for path in files_of_folder(job.out):
             path.replace(out / path.name)
         job.out.rmdir()
@@ -160,13 +170,49 @@ def _model_key(folder: Path) -> str:
     return key_of({path.name: file_sha256(path) for path in files_of_folder(folder)})
 
 
-def _threads() -> int:
-    """How many threads training uses: checkpoints are the same bytes only for the same number."""
-    return int(os.environ.get("TUNESMITH_THREADS", "0")) or min(8, len(os.sched_getaffinity(0)))
+def _threads(ranks: Ranks) -> int:
+    """How many threads a process trains with: checkpoints are the same bytes only for the same number."""
+    cores = len(os.sched_getaffinity(0)) // ranks.on_this_machine
+    return int(os.environ.get("TUNESMITH_THREADS", "0")) or max(1, min(8, cores))
 
 
 def _prepare(context: Context) -> None:
     import torch
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    torch.set_num_threads(_threads())
+    torch.set_num_threads(_threads(context.ranks))
+
+
+def _tell_of_gpus(context: Context) -> None:
+    import torch
+
+    if told := context.ranks.idle_gpus(torch.cuda.device_count()):
+        context.show.say(told)
+
+
+class _Silent:
+    """How the other processes of a training speak: the first one speaks for all."""
+
+    def say(self, sentence: str) -> None:
+        """Nothing."""
+
+    def progress(self, step: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        """Nothing."""
+
+
+def _told(context: Context) -> Context:
+    """The run as the other processes of a training know it."""
+    return replace(context, executor=LocalExecutor(1), show=_Silent())
+
+
+def _take_part(
+    context: Context,
+    step: TrainStep,
+    dataset: Dataset,
+    start: Path | Scratch,
+    resume: Path,
+    parameters: Mapping[str, object],
+) -> None:
+    """The part of another process in a training: all of it, but it writes nothing that stays."""
+    _prepare(context)
+    _train(step, _job(context, step, dataset, start, resume / "unwritten", resume), parameters)

@@ -14,6 +14,7 @@ from tunesmith.models.chat import Tokens, render_all
 from tunesmith.models.conversation import conversation_of
 from tunesmith.train.batches import Batch, Index, Whole, by_length, collate, parts_of
 from tunesmith.train.corpus import Rendered, render_rows
+from tunesmith.train.devices import here
 from tunesmith.train.folder import Start
 from tunesmith.train.job import Job, Row, Rows, Trained
 from tunesmith.train.loop import Numbers
@@ -120,7 +121,7 @@ def pair_parts(pairs: Rendered, start: Start, indices: Index, step: int, *, room
     """The parts of a step's batch, in each the chosen rows first and then the rejected ones; without room, one."""
     chosen, rejected = pairs.sides
     whole = Whole(step, len(indices), int(chosen.labels[indices].sum()))
-    for part in parts_of(indices, pairs.lengths, room):
+    for part in parts_of(indices, pairs.lengths, room, world=here().world):
         rows = chosen.rows(part) + rejected.rows(part)
         yield replace(collate(rows, pad=start.pad, device=start.device.name, whole=whole), rows=part)
 

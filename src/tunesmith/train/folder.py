@@ -15,6 +15,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.train.adapters import attach
 from tunesmith.train.budget import Chosen
 from tunesmith.train.device import Device, count_parameters, pick_device
+from tunesmith.train.devices import here
 from tunesmith.train.job import Job, Rows, Scratch
 from tunesmith.train.loop import trained_weights
 from tunesmith.train.meter import Meter
@@ -139,8 +140,10 @@ def write_folder(
 ) -> None:
     """Fill `out`: config, safetensors, tokenizer with its chat template, decoding settings, and the curve.
 
-    Without a repetition_penalty the model keeps the one it came with.
+    Without a repetition_penalty the model keeps the one it came with. Of several processes only the main one writes.
     """
+    if not here().is_main:
+        return
     from transformers import GenerationConfig
 
     model, tokenizer = start.model, start.tokenizer

@@ -14,6 +14,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.models.conversation import conversation_of
 from tunesmith.train.batches import Batch, Index, Line, Whole, by_length, collate, parts_of
 from tunesmith.train.corpus import Rendered, render_rows
+from tunesmith.train.devices import here
 from tunesmith.train.dpo import answer_tokens
 from tunesmith.train.folder import Start
 from tunesmith.train.job import Job, Row, Rows, Trained
@@ -167,7 +168,7 @@ class AnswerLoss:
         up = self.pairing.desirable(rows, indices)
         whole = Whole(step, len(indices), max(1, int(rows.sides[0].labels[indices][up].sum())))
         others = tuple(self._others(rows, indices)) if self.objective.loss == "kto" else ()
-        for part in parts_of(indices, rows.lengths, self.start.part_tokens):
+        for part in parts_of(indices, rows.lengths, self.start.part_tokens, world=here().world):
             batch = self._batch(rows.sides[0].rows(part), part, whole)
             yield AnswerBatch(**vars(batch), desirable=self.pairing.desirable(rows, part), others=others)
             others = ()

@@ -17,6 +17,7 @@ from tunesmith.train.batches import IGNORED, Batch, Index, Whole, by_length, col
 from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, sft_rate, steps_of, usual_batch
 from tunesmith.train.corpus import Rendered, render_rows
 from tunesmith.train.device import Device
+from tunesmith.train.devices import here
 from tunesmith.train.folder import Start, start_from, write_folder
 from tunesmith.train.job import Computed, Job, Row, Rows, Scratch, Trained
 from tunesmith.train.loop import Numbers, Settings, State, train
@@ -128,7 +129,8 @@ def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rende
 
 def tokens_folder(job: Job, part: str) -> Path:
     """Where the rendered rows of a part lie while a training lasts."""
-    return job.resume / "tokens" / part
+    rank = here().rank  # each process renders the rows for itself
+    return job.resume / (f"tokens-{rank}" if rank else "tokens") / part
 
 
 def _asked(row: Row) -> Asked | None:
@@ -146,7 +148,7 @@ def _parts(rows: Rendered, start: Start, layout: str, indices: Index, step: int)
     side = rows.sides[0]
     whole = Whole(step, len(indices), int(side.labels[indices].sum()))
     lay = pack if layout == "packed" else collate
-    for part in parts_of(indices, side.lengths, start.part_tokens):
+    for part in parts_of(indices, side.lengths, start.part_tokens, world=here().world):
         yield lay(side.rows(part), pad=start.pad, device=start.device.name, whole=whole)
 
 
