@@ -42,7 +42,7 @@ def served_local(model: LocalModel, *, key: str, run: str = "") -> Served:
         except TemplateError as error:  # such as roles that must alternate and do not
             raise Refusal(f"The model's chat template refuses these messages: {error}", param="messages") from error
 
-    return Served(model, key, run, getattr(model.model.config, "max_position_embeddings", None), count_tokens)
+    return Served(model, key, run, model.decoding.room, count_tokens)
 
 
 def check_fits(served: Served, chat: Chat, max_tokens: int | None) -> None:

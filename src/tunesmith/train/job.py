@@ -45,7 +45,8 @@ class Job:
 
     A row has `messages`, a list of {role, content}. In a row of preferences `messages` is the prompt and `chosen` and
     `rejected` are lists of the messages that answer it. `weight` (default 1) is how often a row is drawn in an epoch,
-    on average. `out` is an empty folder that becomes a Hugging Face model folder; `resume` is kept apart from it.
+    on average. `out` is an empty folder that becomes a Hugging Face model folder (of an adapter where one is trained);
+    `home` is where it will lie in the end, if elsewhere; `resume` is kept apart from it.
     `watch` scores answers to held-out prompts while preferences are learnt.
     """
 
@@ -59,6 +60,7 @@ class Job:
     progress: Callable[[int, int, Mapping[str, float]], None]
     adapter: Adapter | None = None
     watch: Watch | None = None
+    home: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,4 @@ class Trained:
     chosen: dict[str, object]
     parameters: int
     trained: int  # of the parameters: those that moved
+    adapter: Mapping[str, object] | None = None  # what is known of the adapter, where one was trained

@@ -13,6 +13,7 @@ import numpy as np
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Chat
 from tunesmith.models.chat import Tokens, render_all
+from tunesmith.train.active import adapter_facts
 from tunesmith.train.batches import IGNORED, Batch, Index, Whole, by_length, collate, feed_of, pack, parts_of
 from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, sft_rate, steps_of, usual_batch
 from tunesmith.train.corpus import Rendered, render_rows
@@ -84,7 +85,7 @@ def sft(
         validate=partial(validation_loss, held_out, start) if len(held_out) else None,
         resume=job.resume,
         fingerprint=fingerprint_of(
-            [vars(settings), word_dropout, prompt_dropout, label_smoothing, size, lay, start.adapted], learnt
+            [vars(settings), word_dropout, prompt_dropout, label_smoothing, size, lay, job.adapter or start.adapted], learnt
         ),
         say=job.say,
         progress=job.progress,
@@ -98,7 +99,8 @@ def sft(
 def trained(state: State, batch_size: int, learnt: Rendered, start: Start) -> Trained:
     """The account of a finished training."""
     epochs = state.step * batch_size / float(learnt.weights.sum())
-    return Trained(state.step, epochs, state.curve, start.chosen.as_dict(), start.parameters, start.trained)
+    active = adapter_facts(start, learnt)
+    return Trained(state.step, epochs, state.curve, start.chosen.as_dict(), start.parameters, start.trained, active)
 
 
 def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rendered:
