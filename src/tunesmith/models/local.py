@@ -120,10 +120,9 @@ def precision_of(model: PreTrainedModel) -> Precision:
     return Precision(device, device == "cpu" and int(model.num_parameters()) > SMALL and _cpu_has_bfloat16())
 
 
-def load(folder: Path) -> Loaded:
-    """A model folder, or an adapter folder on its base, in memory."""
+def load(folder: Path, *, four_bit: bool = False) -> Loaded:
+    """A model folder, or an adapter folder on its base, in memory; with `four_bit` a model as a qlora adapter's base."""
     import torch
-    from transformers import AutoTokenizer, GenerationConfig
     from transformers.utils import logging
 
     adapter = read_adapter(folder) if is_adapter(folder) else None
@@ -132,16 +131,24 @@ def load(folder: Path) -> Loaded:
     logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     precision = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-    four_bit = adapter is not None and adapter.kind == "qlora"
+    four_bit = four_bit or (adapter is not None and adapter.kind == "qlora")
     base = load_base(folder if adapter is None else adapter.base, four_bit=four_bit, dtype=precision)
     if not four_bit:
         base.to(device)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    own = (folder / "generation_config.json").is_file()
-    if own:
-        base.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
+    tokenizer, config = own_decoding(folder)
+    base.generation_config = config or base.generation_config
     model = base if adapter is None else cast("PreTrainedModel", put_on(base, adapter))
     return Loaded(tokenizer, model.eval(), base.generation_config)
+
+
+def own_decoding(folder: Path) -> tuple[PreTrainedTokenizerFast, GenerationConfig | None]:
+    """The tokenizer of a folder, and its decoding settings if it has some."""
+    from transformers import AutoTokenizer, GenerationConfig
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if not (folder / "generation_config.json").is_file():
+        return tokenizer, None
+    return tokenizer, GenerationConfig.from_pretrained(folder, local_files_only=True)
 
 
 def _cpu_has_bfloat16() -> bool:
