@@ -11,6 +11,7 @@ import json
 import os
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -186,11 +187,14 @@ def load_base(folder: Path, *, four_bit: bool = False, dtype: object = None) -> 
     return cast("PreTrainedModel", loaded)
 
 
+def has_bits() -> bool:
+    """Whether bitsandbytes is installed."""
+    return find_spec("bitsandbytes") is not None
+
+
 def check_four_bit() -> None:
     """Raise UserError where bitsandbytes is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec("bitsandbytes") is None:
+    if not has_bits():
         raise UserError(
             "A base in 4 bits (qlora) needs bitsandbytes, which is not installed.",
             "pip install bitsandbytes, or train a lora adapter: without 4 bits it needs no more packages.",
