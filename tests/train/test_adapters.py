@@ -16,17 +16,16 @@ from tests.train.test_sft import Interrupted, digests
 from tests.train.train_toys import job_at, pair_rows, scratch_rows
 
 from tunesmith.core.errors import UserError
-from tunesmith.models.adapter_folder import kind_of, load_base, put_on, read_adapter
+from tunesmith.models.adapter_folder import kind_of, load_base, read_adapter
 from tunesmith.models.base import Sampling
 from tunesmith.models.local import LocalModel
 from tunesmith.models.merge import merge_adapter
 from tunesmith.train.active import adapter_facts
 from tunesmith.train.adapters import ADAPTERS
-from tunesmith.train.corpus import render_rows
 from tunesmith.train.dpo import dpo
 from tunesmith.train.folder import start_from
 from tunesmith.train.job import Adapter
-from tunesmith.train.sft import rendered, sft, validation_loss
+from tunesmith.train.sft import rendered, sft
 
 KINDS = ["lora", "rslora", "dora", "ia3", "prefix", "prompt"]
 RANKS: dict[str, dict[str, object]] = {kind: {"rank": 8} for kind in ("lora", "rslora", "dora", "qlora")}
@@ -67,7 +66,7 @@ def test_an_adapter_learns_and_says_what_it_trained(kind: str, base: Path, tmp_p
     assert -sum(tokens) / len(tokens) == pytest.approx(min(losses), abs=0.01)  # as it was measured in training
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "qlora"])
 def test_the_same_seed_gives_the_same_bytes_and_an_interrupted_training_too(
     kind: str, base: Path, tmp_path: Path
 ) -> None:
@@ -75,6 +74,8 @@ def test_the_same_seed_gives_the_same_bytes_and_an_interrupted_training_too(
         if step == 9:
             raise Interrupted
 
+    if kind == "qlora":
+        pytest.importorskip("bitsandbytes")
     options = RANKS.get(kind, {}) | ({"dropout": 0.1} if kind in RANKS else {})
     whole = adapter_job(tmp_path / "whole", base, kind, **options)
     broken = replace(adapter_job(tmp_path / "broken", base, kind, **options), progress=stop_at_9)
@@ -91,6 +92,7 @@ def test_the_same_seed_gives_the_same_bytes_and_an_interrupted_training_too(
     assert digests(tmp_path / "other" / "out")["adapter_model.safetensors"] != first["adapter_model.safetensors"]
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT's, called as others call it
 def test_the_folder_holds_an_adapter_that_peft_loads_and_the_way_to_its_base(base: Path, short: Path) -> None:
     from peft import PeftModel
 
@@ -274,23 +276,19 @@ def test_qlora_without_bitsandbytes_says_what_it_needs(base: Path, tmp_path: Pat
 
 def test_qlora_learns_on_a_base_in_four_bits_and_merges_into_the_base_in_full(base: Path, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
-    trained = sft(adapter_job(tmp_path / "a", base, "qlora", rank=8), steps=60, batch_size=16)
-    sft(adapter_job(tmp_path / "b", base, "qlora", rank=8), steps=60, batch_size=16)
-    assert digests(tmp_path / "a" / "out") == digests(tmp_path / "b" / "out")
+    trained = sft(adapter_job(tmp_path, base, "qlora", rank=8), steps=60, batch_size=16)
     losses = [entry["validation_loss"] for entry in trained.curve]
     assert losses[-1] < 0.7 * losses[0]
-    assert trained.parameters == 28_768  # those in four bits count as what they stand for
-    own = LocalModel(tmp_path / "a" / "out")
+    plain = start_from(adapter_job(tmp_path / "plain", base, "lora", rank=8))
+    assert trained.parameters == plain.parameters  # those in four bits count as what they stand for
+    own = LocalModel(tmp_path / "out")
     assert any("4bit" in type(module).__name__ for module in own.model.modules())
     assert own.generate(CHATS[:1], Sampling())[0].text == "Load config."
-    merged = merge_adapter(tmp_path / "a" / "out", tmp_path / "merged")
+    merged = merge_adapter(tmp_path / "out", tmp_path / "merged")
     assert merged.float32 < 1e-5
     assert merged.from_four_bit is not None
     assert 1e-3 < merged.from_four_bit < 0.5
-    assert put_on(load_base(base), read_adapter(tmp_path / "a" / "out")) is not None
 
 
 def test_every_kind_is_tried_here() -> None:
     assert sorted(ADAPTERS) == sorted([*KINDS, "qlora"])
-    assert callable(render_rows)
-    assert callable(validation_loss)

@@ -184,6 +184,11 @@ def load_base(folder: Path, *, four_bit: bool = False, dtype: object = None) -> 
         quantization_config=config,
         device_map={"": "cuda" if there else "cpu"},
     )
+    for module in loaded.modules():
+        # On a CPU bitsandbytes repacks weights when first asked without gradients and rounds their scales for good: the
+        # base would change with the first validation, and a resumed training end with other bytes.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     return cast("PreTrainedModel", loaded)
 
 
