@@ -23,7 +23,13 @@ STYLES: dict[str, Callable[[str, str], str]] = {  # what each toy adapter learns
 def base_at(folder: Path, *, seed: int = 0, size: str = TINY.size) -> Path:
     """A base that answers scratch_rows."""
     rows = scratch_rows()
-    sft(job_at(folder, replace(TINY, size=size), rows, seed=seed), steps=120, batch_size=16, learning_rate=1e-2, weight_decay=0.0)
+    sft(
+        job_at(folder, replace(TINY, size=size), rows, seed=seed),
+        steps=120,
+        batch_size=16,
+        learning_rate=1e-2,
+        weight_decay=0.0,
+    )
     return folder / "out"
 
 

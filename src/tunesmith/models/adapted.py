@@ -55,11 +55,13 @@ class AdaptedModels:
         adapter = read_adapter(folder, base=self.folder)
         if (adapter.kind == "qlora") != self.four_bit:
             bits = "four bits" if adapter.kind == "qlora" else "full precision"
-            raise UserError(f"{name} was trained on a base in {bits}; this one is not.", "Load it on a base of its own.")
+            raise UserError(
+                f"{name} was trained on a base in {bits}; this one is not.", "Load it on a base of its own."
+            )
         tokenizer, config = own_decoding(folder)
         own = replace(self.loaded, tokenizer=tokenizer, config=config or self.loaded.config)
         if adapter.kind in MIXED:
-            self._mixed = put_on(self._mixed or _sharing(self.loaded.model), adapter, name=name)
+            self._mixed = put_on(self._mixed or _sharing(self.loaded.model), adapter, name=_inside(name))
         else:
             tree = _sharing(self.loaded.model)
             tree.generation_config = own.config
@@ -75,8 +77,8 @@ class AdaptedModels:
             assert self._mixed is not None
             left = [other for other in self.names if other not in self._apart]
             if left:
-                self._mixed.set_adapter(left[0])
-                self._mixed.delete_adapter(name)
+                self._mixed.set_adapter(_inside(left[0]))
+                self._mixed.delete_adapter(_inside(name))
             else:
                 self._mixed = None
 
@@ -85,9 +87,7 @@ class AdaptedModels:
         self._check(name)
         return self._apart.get(name) or _One(name, self)
 
-    def generate(
-        self, chats: Sequence[Chat], sampling: Sampling, adapters: Sequence[str | None]
-    ) -> list[Answer]:
+    def generate(self, chats: Sequence[Chat], sampling: Sampling, adapters: Sequence[str | None]) -> list[Answer]:
         """One answer for each chat, in order, from the adapter of its place; None asks the base.
 
         Sampled answers repeat for the same seed, chats and adapters.
@@ -103,7 +103,9 @@ class AdaptedModels:
             rows = [self._row(chats[i], adapters[i], answer=False) for i in indices]
             with torch.random.fork_rng():
                 torch.manual_seed(sampling.seed)
-                for places in in_batches([row.tokens for row in rows], self.batch_size, [row.way(sampling) for row in rows]):
+                for places in in_batches(
+                    [row.tokens for row in rows], self.batch_size, [row.way(sampling) for row in rows]
+                ):
                     made = self._answered([rows[place] for place in places], sampling)
                     answers.update(zip([indices[place] for place in places], made, strict=True))
         return [answers[i] for i in range(len(chats))]
@@ -148,11 +150,8 @@ class AdaptedModels:
         limits = [row.decoding.max_tokens(sampling, len(row.tokens.ids)) for row in rows]
         prompts = [row.tokens.ids for row in rows]
         with torch.inference_mode(), self._precision.autocast():
-            made = answer_ids(
-                *(self._network(), prompts, rows[0].decoding, sampling, max(limits)),
-                generation_config=copy.deepcopy(rows[0].decoding.config),
-                **self._names_of(rows),
-            )
+            also = {"generation_config": copy.deepcopy(rows[0].decoding.config), **self._names_of(rows)}
+            made = answer_ids(self._network(), prompts, rows[0].decoding, sampling, max(limits), also)
         return [
             row.decoding.answer(row.tokens.ids, ids[:limit], sampling)
             for row, ids, limit in zip(rows, made, limits, strict=True)
@@ -172,7 +171,7 @@ class AdaptedModels:
         return self.loaded.model if self._mixed is None else cast("PreTrainedModel", self._mixed)
 
     def _names_of(self, rows: Sequence[_Row]) -> dict[str, object]:
-        return {} if self._mixed is None else {"adapter_names": [row.name for row in rows]}
+        return {} if self._mixed is None else {"adapter_names": [_inside(row.name) for row in rows]}
 
 
 @dataclass(frozen=True)
@@ -208,6 +207,11 @@ class _One:
     def logprobs(self, chats: Sequence[Chat]) -> list[TokenLogprobs]:
         """The log-probabilities of the last assistant turn of each chat."""
         return self.among.logprobs(chats, [self.name] * len(chats))
+
+
+def _inside(name: str) -> str:
+    """An adapter's name inside PEFT, which may not be a part of its own prefixes, such as `a` of `lora_`."""
+    return name if name == NONE else f"adapter {name}"
 
 
 def _sharing(model: PreTrainedModel) -> PreTrainedModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
@@ -77,30 +77,29 @@ def answer_ids(
     decoding: Decoding,
     sampling: Sampling,
     limit: int,
-    **also: object,
+    also: Mapping[str, object] | None = None,
 ) -> list[list[int]]:
     """The new ids that a model gives to each prompt, in one batch, at most `limit`; `also` goes to generate."""
     import torch
 
+    more = dict(also or {})
     ids_BT, there_BT = left_padded(prompts, decoding.pad, model.device.type)
     cache = virtual_cache(model, len(prompts))
     if cache is not None:  # places for the virtual tokens, whose keys and values are there already
         before = cache.get_seq_length()
         ids_BT = torch.nn.functional.pad(ids_BT, (before, 0), value=decoding.pad)
         there_BT = torch.nn.functional.pad(there_BT, (before, 0), value=1)
-        also |= {"past_key_values": cache}
+        more |= {"past_key_values": cache}
         model = cast("Any", model).get_base_model()
     if sampling.stop:
-        also |= {"stop_strings": list(sampling.stop), "tokenizer": decoding.tokenizer}
+        more |= {"stop_strings": list(sampling.stop), "tokenizer": decoding.tokenizer}
     made = cast("Any", model).generate(
-        input_ids=ids_BT, attention_mask=there_BT, max_new_tokens=limit, **how(sampling), **also
+        input_ids=ids_BT, attention_mask=there_BT, max_new_tokens=limit, **how(sampling), **more
     )
     return cast("list[list[int]]", made[:, ids_BT.shape[1] :].tolist())
 
 
-def logits_of(
-    model: PreTrainedModel, ids_BT: torch.Tensor, there_BT: torch.Tensor, **also: object
-) -> torch.Tensor:
+def logits_of(model: PreTrainedModel, ids_BT: torch.Tensor, there_BT: torch.Tensor, **also: object) -> torch.Tensor:
     """Logits of left-padded rows, [B, T, vocabulary]; virtual tokens have none."""
     import torch
 

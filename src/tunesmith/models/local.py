@@ -121,7 +121,7 @@ def precision_of(model: PreTrainedModel) -> Precision:
 
 
 def load(folder: Path, *, four_bit: bool = False) -> Loaded:
-    """A model folder, or an adapter folder on its base, in memory; with `four_bit` a model as a qlora adapter's base."""
+    """A model folder, or an adapter folder on its base, in memory; `four_bit` loads a model as a qlora adapter's base."""
     import torch
     from transformers.utils import logging
 

@@ -71,7 +71,9 @@ def merge_adapter(folder: Path, out: Path, *, chats: Sequence[Chat] = USUAL) -> 
     what it learnt.
     """
     import torch
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     adapter = read_adapter(folder)
     if adapter.kind in VIRTUAL:
         raise UserError(

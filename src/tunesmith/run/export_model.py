@@ -83,7 +83,9 @@ def _check(export: Export, way: str, to: str) -> None:
     if way in ("adapter", "merged") and not adapted:
         raise UserError(f"{name} is a whole model, not an adapter.", "Take --as model.")
     if export.base and way != "adapter":
-        raise UserError("--base names the base of an exported adapter.", f"Leave it out, or take --as adapter, not {way}.")
+        raise UserError(
+            "--base names the base of an exported adapter.", f"Leave it out, or take --as adapter, not {way}."
+        )
     if way == "adapter" and to.startswith(HUB) and not export.base:
         raise UserError(
             "An adapter on a Hub needs the name of its base there.", "Add --base OWNER/NAME, or take --as merged."

@@ -108,11 +108,10 @@ def _sizes(context: Context, job: Job, trained: Trained) -> dict[str, object]:
     """What an adapter takes on disk, beside its base; told, and kept."""
     base = _base_beneath(job)
     sizes = {"bytes": _weights_size(job.out), "base_bytes": _weights_size(base)}
-    context.show.say(
-        f"the adapter takes {readable_bytes(sizes['bytes'])} on disk beside {readable_bytes(sizes['base_bytes'])} of its "
-        f"base; {trained.trained:,} of {trained.parameters:,} parameters are trained "
-        f"({trained.trained / trained.parameters:.2%})"
-    )
+    own, beneath = (readable_bytes(size) for size in sizes.values())
+    share = f"{trained.trained:,} of {trained.parameters:,} parameters are trained"
+    part = trained.trained / trained.parameters
+    context.show.say(f"the adapter takes {own} on disk beside {beneath} of its base; {share} ({part:.2%})")
     return {**sizes, "base": base_of(context.workspace, base), "base_key": _model_key(base)}
 
 

@@ -127,8 +127,10 @@ def attach(model: PreTrainedModel, adapter: Adapter, *, seed: int, words: Words)
     try:
         adapted = wrap(model, ADAPTERS[adapter.kind](**adapter.options))
     except ValueError as error:  # PEFT's word for layers that this model does not have
-        raise UserError(f"adapter {adapter.kind} does not fit this model: {error}", "Name its layers in targets:, or"
-                        " take another kind.") from error
+        raise UserError(
+            f"adapter {adapter.kind} does not fit this model: {error}",
+            "Name its layers in targets:, or take another kind.",
+        ) from error
     if adapter.kind in VIRTUAL:
         _start_virtual(adapted, adapter, words)
     return adapted
@@ -173,4 +175,3 @@ def _flat(cache: Any) -> torch.Tensor:  # noqa: ANN401  # transformers' cache of
 def count_all(model: PeftModel) -> int:
     """How many weights an adapted model has; those in 4 bits count as what they stand for."""
     return int(cast("Any", model).get_nb_trainable_parameters()[1])
-

@@ -85,7 +85,8 @@ def sft(
         validate=partial(validation_loss, held_out, start) if len(held_out) else None,
         resume=job.resume,
         fingerprint=fingerprint_of(
-            [vars(settings), word_dropout, prompt_dropout, label_smoothing, size, lay, job.adapter or start.adapted], learnt
+            [vars(settings), word_dropout, prompt_dropout, label_smoothing, size, lay, job.adapter or start.adapted],
+            learnt,
         ),
         say=job.say,
         progress=job.progress,
