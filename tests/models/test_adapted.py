@@ -88,6 +88,37 @@ def test_answers_of_virtual_tokens_do_not_depend_on_the_batch(folders: Mapping[s
         assert LocalModel(folders[name]).generate(chats, GREEDY) == one_by_one
 
 
+def test_virtual_tokens_before_a_sliding_window_do_not_depend_on_the_batch(base: Path, tmp_path: Path) -> None:
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    torch.manual_seed(0)
+    config = Gemma3TextConfig(
+        vocab_size=320,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=128,
+        sliding_window=16,
+        layer_types=["sliding_attention", "full_attention"],
+        bos_token_id=None,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    Gemma3ForCausalLM(config).save_pretrained(tmp_path / "base")
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        (tmp_path / "base" / name).write_bytes((base / name).read_bytes())
+    chats = [*(row["messages"] for row in scratch_rows()[:6]), [CHATS[0][0], *scratch_rows()[9]["messages"]]]
+    for kind in ("prefix", "prompt"):
+        folder = adapter_at(tmp_path / kind, tmp_path / "base", kind, tokens=6)
+        together = LocalModel(folder).logprobs(chats)
+        alone = LocalModel(folder, batch_size=1).logprobs(chats)
+        for one, other in zip(together, alone, strict=True):
+            assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+
+
 def test_an_answer_ends_where_its_own_folder_says(folders: Mapping[str, Path], base: Path) -> None:
     models = AdaptedModels(base, {name: folders[name] for name in ("short", "check")})
     names = [("short", "check")[place % 2] for place in range(len(CHATS))]

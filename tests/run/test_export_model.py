@@ -293,3 +293,22 @@ def test_adapters_are_checked_before_any_work(old: str, new: str, problem: str, 
         return
     with pytest.raises(UserError, match=problem):
         load_recipe(tmp_path / "recipe.yaml")
+
+
+def test_the_recipe_of_the_docs_has_no_mistakes(tmp_path: Path) -> None:
+    page = (TESTS.parent / "docs" / "adapters.md").read_text("utf-8")
+    (tmp_path / "recipe.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0], "utf-8")
+    (tmp_path / "models" / "instruct").mkdir(parents=True)
+    (tmp_path / "models" / "instruct" / "config.json").write_text("{}")
+    (tmp_path / "chats.jsonl").touch()
+    first, second = load_recipe(tmp_path / "recipe.yaml").train
+    assert first.adapter is not None
+    assert (first.adapter.kind, first.adapter.options) == ("rslora", {"rank": 64})
+    assert (second.start, second.adapter) == ("voice", None)
+
+
+def test_every_kind_of_adapter_stands_in_the_docs() -> None:
+    from tunesmith.train.adapters import ADAPTERS
+
+    page = (TESTS.parent / "docs" / "adapters.md").read_text("utf-8")
+    assert [kind for kind in ADAPTERS if f"\n| `{kind}` |" not in page] == []

@@ -74,7 +74,7 @@ def read_adapter(folder: Path, *, base: Path | None = None) -> AdapterFolder:
     beside = folder / BASE
     if beside.is_file() and json.loads(beside.read_text("utf-8"))["fingerprint"] != fingerprint(place):
         raise UserError(
-            f"The base of the adapter {folder} has changed: {place.name} has other weights than those it was trained on.",
+            f"The base of the adapter {folder} has changed: {place.name} has other weights than it was trained on.",
             "Put the former base back, or train the adapter again.",
         )
     return AdapterFolder(folder, kind_of(folder), place)

@@ -120,6 +120,11 @@ def virtual_tokens(model: PreTrainedModel) -> int:
     return int(config.num_virtual_tokens) if config is not None and config.is_prompt_learning else 0
 
 
+def wants_equal_lengths(model: PreTrainedModel) -> bool:
+    """Whether padding would change answers: between virtual tokens and a row it takes a sliding window's places."""
+    return bool(virtual_tokens(model)) and getattr(model.config, "sliding_window", None) is not None
+
+
 def virtual_cache(model: PreTrainedModel, rows: int) -> DynamicCache | None:
     """Keys and values of the virtual tokens before so many rows; None where there are none.
 

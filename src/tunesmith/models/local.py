@@ -12,7 +12,15 @@ from tunesmith.core.errors import UserError
 from tunesmith.models.adapter_folder import is_adapter, load_base, put_on, read_adapter
 from tunesmith.models.base import Answer, Chat, Sampling, TokenLogprobs
 from tunesmith.models.chat import Tokens, render_all
-from tunesmith.models.generation import Decoding, answer_ids, in_batches, left_padded, logits_of, virtual_tokens
+from tunesmith.models.generation import (
+    Decoding,
+    answer_ids,
+    in_batches,
+    left_padded,
+    logits_of,
+    virtual_tokens,
+    wants_equal_lengths,
+)
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -69,7 +77,7 @@ class LocalModel:
         with torch.random.fork_rng():
             torch.manual_seed(sampling.seed)
             room = [self.decoding.max_tokens(sampling, len(prompt.ids)) for prompt in prompts]
-            for indices in in_batches(prompts, self.batch_size, room):
+            for indices in in_batches(prompts, self.batch_size, [*zip(room, self._lengths(prompts), strict=True)]):
                 made = self._answered([prompts[i].ids for i in indices], sampling, room[indices[0]])
                 answers.update(zip(indices, made, strict=True))
         return [answers[i] for i in range(len(prompts))]
@@ -79,9 +87,13 @@ class LocalModel:
         rows = render_all(self.tokenizer, chats)
         self.decoding.refuse_too_long(rows)
         found: dict[int, TokenLogprobs] = {}
-        for indices in in_batches(rows, self.batch_size // 4 or 1):
+        for indices in in_batches(rows, self.batch_size // 4 or 1, self._lengths(rows)):
             found.update(zip(indices, self._logprobs([rows[i] for i in indices]), strict=True))
         return [found[i] for i in range(len(rows))]
+
+    def _lengths(self, rows: Sequence[Tokens]) -> list[int]:
+        """What rows must have in common to share a batch: their lengths, where padding would change answers."""
+        return [len(row.ids) for row in rows] if wants_equal_lengths(self.model) else [0] * len(rows)
 
     def _answered(self, prompts: list[list[int]], sampling: Sampling, limit: int) -> list[Answer]:
         import torch
@@ -121,7 +133,7 @@ def precision_of(model: PreTrainedModel) -> Precision:
 
 
 def load(folder: Path, *, four_bit: bool = False) -> Loaded:
-    """A model folder, or an adapter folder on its base, in memory; `four_bit` loads a model as a qlora adapter's base."""
+    """A model folder, or an adapter folder on its base, in memory; `four_bit` as the base of a qlora adapter."""
     import torch
     from transformers.utils import logging
 

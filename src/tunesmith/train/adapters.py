@@ -90,6 +90,7 @@ ADAPTERS: dict[str, Make] = {
     "prefix": prefix,
     "prompt": prompt,
 }
+LOW_RANK = ("lora", "rslora", "dora", "qlora")
 
 
 def _low_rank(rank: int, alpha: float, dropout: float, targets: list[str] | None, **variant: bool) -> object:
@@ -127,10 +128,8 @@ def attach(model: PreTrainedModel, adapter: Adapter, *, seed: int, words: Words)
     try:
         adapted = wrap(model, ADAPTERS[adapter.kind](**adapter.options))
     except ValueError as error:  # PEFT's word for layers that this model does not have
-        raise UserError(
-            f"adapter {adapter.kind} does not fit this model: {error}",
-            "Name its layers in targets:, or take another kind.",
-        ) from error
+        known = "Name its layers in targets:." if adapter.kind in LOW_RANK else "Take another kind, such as lora."
+        raise UserError(f"adapter {adapter.kind} does not fit this model: {error}", known) from error
     if adapter.kind in VIRTUAL:
         _start_virtual(adapted, adapter, words)
     return adapted
@@ -143,13 +142,19 @@ def _start_virtual(adapted: Any, adapter: Adapter, words: Words) -> None:  # noq
     encoder = adapted.prompt_encoder[DEFAULT]
     count = adapted.active_peft_config.num_virtual_tokens
     base = adapted.get_base_model()
+    window = getattr(base.config, "sliding_window", None)
+    if adapter.kind == "prefix" and window is not None and count >= window:
+        raise UserError(
+            f"A prefix of {count} tokens does not fit a window of {window}.", f"Give tokens: below {window}."
+        )
     ids = list(islice(_again(words(cast("str | None", adapter.options.get("text")))), count))
     given = torch.tensor([ids], device=base.device)
     with torch.no_grad():
         if adapter.kind == "prompt":
             encoder.embedding.weight.copy_(base.get_input_embeddings()(given)[0])
         else:
-            encoder.embedding.weight.copy_(_flat(base(input_ids=given, use_cache=True).past_key_values))
+            said = base(input_ids=given, attention_mask=torch.ones_like(given), use_cache=True)
+            encoder.embedding.weight.copy_(_flat(said.past_key_values))
 
 
 def _again(ids: Iterable[int]) -> Iterator[int]:
