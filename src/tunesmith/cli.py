@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from tunesmith.cli_data import HERE, Workspace, data
+from tunesmith.cli_models import adapters, export
 
 app = typer.Typer(
     help='From raw text to a fine-tuned language model in production, or to a reasoned "don\'t fine-tune".',
@@ -32,7 +33,7 @@ STOPPED = (130, 143)  # what a shell calls an interrupt, and being asked to end
 EXTRA_OF = {
     **dict.fromkeys(("docx", "fastwarc", "lxml", "pypdfium2", "resiliparse", "trafilatura"), "documents"),
     "huggingface_hub": "hub",
-    **dict.fromkeys(("torch", "transformers", "tokenizers", "safetensors"), "train"),
+    **dict.fromkeys(("torch", "transformers", "tokenizers", "safetensors", "peft"), "train"),
     **dict.fromkeys(("sklearn", "sqlalchemy"), "evaluate"),
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "httpx", "openai"), "serve"),
 }
@@ -170,6 +171,10 @@ def list_names(
         for name in preset_names() if one == "preset" else names(one):
             told = read_preset(name)["help"] if one == "preset" else help_of(one, name)
             typer.echo(f"  {name:<18} {told}")
+
+
+app.command()(adapters)
+app.command()(export)
 
 
 def main() -> None:
