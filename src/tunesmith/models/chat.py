@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -176,3 +177,8 @@ def last_turn(mask: Sequence[int]) -> slice:
     while start > 0 and mask[start - 1]:
         start -= 1
     return slice(start, ends[-1])
+
+
+def template_hash(tokenizer: PreTrainedTokenizerFast) -> str:
+    """SHA-256 of the chat template that the renderer uses: what trains and what serves must have the same."""
+    return hashlib.sha256(cast("str", tokenizer.get_chat_template()).encode()).hexdigest()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Answer, Chat, Sampling, TokenLogprobs
 from tunesmith.models.chat import Tokens, last_turn, render_all
+from tunesmith.models.template import check_template
 
 if TYPE_CHECKING:
     import torch
@@ -134,6 +135,7 @@ def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
 
     if not (folder / "config.json").exists():
         raise UserError(f"{folder} is not a model folder.", "It needs config.json, model.safetensors and a tokenizer.")
+    check_template(folder)
     logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     precision = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32

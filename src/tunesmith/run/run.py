@@ -19,6 +19,7 @@ from tunesmith.run.evaluation import Evaluated, run_evaluation
 from tunesmith.run.hold import check_whole
 from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
+from tunesmith.run.preflight import preflight
 from tunesmith.run.report import make_report
 from tunesmith.run.training import check_installed, run_training
 
@@ -65,6 +66,7 @@ def _run(context: Context) -> Outcome:
             else:
                 context.executor.close()  # a trainer needs the memory of the worker processes
                 train = next(one for one in recipe.train if one.name == step)
+                preflight(context, train, lists, checkpoints)
                 checkpoints[step] = run_training(context, train, lists[train.data], checkpoints)
     evaluated = run_evaluation(context, recipe.evaluate, lists, checkpoints) if recipe.evaluate else None
     serving = _serving(recipe, evaluated, checkpoints)

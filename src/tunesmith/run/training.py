@@ -13,6 +13,7 @@ from tunesmith.core.artifact import is_done, read_manifest
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.data.dataset import Dataset
+from tunesmith.models.template import folder_template_hash
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
@@ -91,6 +92,7 @@ def _train(step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
         "parameters": trained.parameters,
         "computed": trained.chosen,
         "curve": trained.curve,
+        "template": folder_template_hash(job.out),
     }
     return Made({"train": len(job.train), "validation": len(job.validation)}, {}, facts)
 
@@ -98,7 +100,8 @@ def _train(step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
 def _write_untrained(job: Job) -> Made:
     from tunesmith.train.folder import write_start
 
-    return Made({}, {}, {"trainer": "untrained", "steps": 0, "parameters": write_start(job)})
+    facts = {"trainer": "untrained", "steps": 0, "parameters": write_start(job)}
+    return Made({}, {}, {**facts, "template": folder_template_hash(job.out)})
 
 
 def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scratch, out: Path, resume: Path) -> Job:

@@ -127,7 +127,7 @@ def write_folder(
         do_sample=False,
         repetition_penalty=before if repetition_penalty is None else repetition_penalty,
         max_new_tokens=max_new_tokens,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=_stops(start),
         pad_token_id=tokenizer.pad_token_id,
     )
     with _quiet():
@@ -135,6 +135,14 @@ def write_folder(
     tokenizer.save_pretrained(out, save_jinja_files=False)
     _tidy(out)
     (out / "curve.json").write_text(json.dumps(curve, indent=1) + "\n")
+
+
+def _stops(start: Start) -> int | list[int]:
+    """What ends an answer: the tokenizer's stop token, and those that the model came with (Gemma's turns end so)."""
+    own = cast("int", start.tokenizer.eos_token_id)
+    before = getattr(start.model.generation_config, "eos_token_id", None)
+    known = sorted({own, *(before if isinstance(before, list) else [] if before is None else [before])})
+    return known[0] if len(known) == 1 else known
 
 
 def _tidy(out: Path) -> None:
