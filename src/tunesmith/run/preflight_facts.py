@@ -92,12 +92,12 @@ def _examined(
     inputs |= {"tokenizer": ref_of(lists[root.data].folder)} if base is None else {}
     inputs |= {"on": ref_of(lists[evaluation.on.name].folder)} if evaluation else {}
     parameters = {
-        "trainer": step.trainer.name,
+        "compares": step.trainer.name != "sft",
         "max_length": given.get("max_length"),
         "start": start,
         "on": str(evaluation.on) if evaluation else None,
     }
-    plan = Plan("report", f"preflight-{step.name}", "preflight", VERSION, parameters, inputs, seed)
+    plan = Plan("report", f"preflight-{step.data}", "preflight", VERSION, parameters, inputs, seed)
 
     def work(out: Path) -> Made:
         room = int(str(root.init.get("length", USUAL_LENGTH))) if base is None else _room(base)
