@@ -20,23 +20,21 @@ from tunesmith.train.preflight_rules import Result, decide
 Account = dict[str, object]  # of one step, as report.json holds it
 
 
-def preflight(context: Context, step: TrainStep, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]) -> None:
+def preflight(context: Context, name: str, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]) -> None:
     """Put a train step, and those after it whose rows are there, to the rules; what was found goes into the report.
 
     Raises UserError with every rule that refuses, why, and the two remedies: mend it, or waive it in writing.
     """
     known = set(context.preflights)
-    refused: list[UserError] = []
-    for one in context.recipe.train:
-        if one.name != step.name and (one.name in known or one.data not in lists):
+    refused: dict[str, list[Result]] = {}
+    for step in context.recipe.train:
+        if step.name != name and (step.name in known or step.data not in lists):
             continue
-        with context.timed("pre-flight"):
-            context.preflights[one.name], results = examined_step(context, one, lists, checkpoints)
-        if one.name not in known:
-            context.show.say(told(one.name, results))
-        refused += refusals(one.name, results)
-    if refused:
-        raise UserError("\n\n".join(error.problem for error in refused), refused[-1].hint)
+        context.preflights[step.name], results = examined_step(context, step, lists, checkpoints)
+        if step.name not in known:
+            context.show.say(told(step.name, results))
+        refused[step.name] = [result for result in results if result.state == "refused"]
+    refuse(refused)
 
 
 def examined_step(
@@ -64,18 +62,23 @@ def told(step: str, results: Sequence[Result]) -> str:
     return f"pre-flight of {step}: {', '.join([f'{passed} rules passed', *others])}"
 
 
-def refusals(step: str, results: Sequence[Result]) -> list[UserError]:
-    """The error of a step that is refused; nothing for one that may be trained."""
-    found = [result for result in results if result.state == "refused"]
-    if not found:
-        return []
-    lines = [
+def refuse(refused: Mapping[str, Sequence[Result]]) -> None:
+    """Raise UserError if a rule refuses a step: what was found, why it matters, and the two remedies."""
+    problems = [
+        f"the pre-flight of {step} refuses to train:\n{_lines(found)}" for step, found in refused.items() if found
+    ]
+    if problems:
+        rules = dict.fromkeys(result.rule for found in refused.values() for result in found)
+        waivers = "\n".join(f"    - {{check: {rule}, reason: ...}}" for rule in rules)
+        hint = f"Mend what is found, or say in the recipe why it may be:\n  waive:\n{waivers}"
+        raise UserError("\n".join(problems), hint)
+
+
+def _lines(found: Sequence[Result]) -> str:
+    return "\n".join(
         f"  {result.rule} ({result.bound}): {result.why}.\n    Why it matters: {result.reason}\n    Mend: {result.mend}"
         for result in found
-    ]
-    problem = f"the pre-flight of {step} refuses to train:\n" + "\n".join(lines)
-    waivers = "\n".join(f"    - {{check: {result.rule}, reason: ...}}" for result in found)
-    return [UserError(problem, f"Mend what is found, or say in the recipe why it may be:\n  waive:\n{waivers}")]
+    )
 
 
 def rehearse(recipe: Recipe, show: Show) -> dict[str, tuple[Account, list[Result]]]:

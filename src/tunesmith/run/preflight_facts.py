@@ -116,7 +116,8 @@ def _examined(
         write_json(out / "preflight.json", found.as_json())
         return Made({"rows": found.rows})
 
-    return make(context, plan, work)
+    with context.timed("pre-flight"):
+        return make(context, plan, work)
 
 
 def _tokenizer(base: Path | None, root: TrainStep, dataset: Dataset) -> PreTrainedTokenizerFast:
@@ -125,7 +126,7 @@ def _tokenizer(base: Path | None, root: TrainStep, dataset: Dataset) -> PreTrain
         from tunesmith.train.folder import texts_of
         from tunesmith.train.scratch import scratch_tokenizer
 
-        return scratch_tokenizer(texts_of(list(_rows(dataset))), **root.tokenizer)  # type: ignore[arg-type]  # checked with the recipe
+        return scratch_tokenizer(texts_of(_rows(dataset)), **root.tokenizer)  # type: ignore[arg-type]  # checked with the recipe
     from transformers import AutoTokenizer
 
     tokenizer = cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(base, local_files_only=True))

@@ -59,6 +59,8 @@ def _run(context: Context) -> Outcome:
     _save_recipe(context)
     for name in in_order(needs(recipe)):
         room, _, step = name.partition(".")
+        if room == "train":
+            preflight(context, step, lists, checkpoints)
         with context.timed(step):
             if room == "data":
                 lists[step] = run_list(context, recipe.data[step], lists)
@@ -66,7 +68,6 @@ def _run(context: Context) -> Outcome:
             else:
                 context.executor.close()  # a trainer needs the memory of the worker processes
                 train = next(one for one in recipe.train if one.name == step)
-                preflight(context, train, lists, checkpoints)
                 checkpoints[step] = run_training(context, train, lists[train.data], checkpoints)
     evaluated = run_evaluation(context, recipe.evaluate, lists, checkpoints) if recipe.evaluate else None
     serving = _serving(recipe, evaluated, checkpoints)

@@ -24,7 +24,7 @@ class Examined:
     rows: int
     limit: int  # tokens a row may have
     weight: float  # rows an epoch draws: the sum of their weights
-    tokens: int
+    tokens: int  # of the rows that fit
     trained: int  # of the tokens
     longest: int
     quantiles: Mapping[str, int]  # p50, p95: tokens of a row

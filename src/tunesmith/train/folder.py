@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from tunesmith.core.errors import UserError
 from tunesmith.train.budget import Chosen
 from tunesmith.train.device import Device, count_parameters, pick_device
-from tunesmith.train.job import Job, Rows, Scratch
+from tunesmith.train.job import Job, Row, Scratch
 from tunesmith.train.scratch import scratch_model, scratch_tokenizer
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _with_options(
     return make(*given, **fixed, **options)
 
 
-def texts_of(rows: Rows) -> Iterable[str]:
+def texts_of(rows: Iterable[Row]) -> Iterable[str]:
     """The text of every turn of every row, in order."""
     for row in rows:
         for column in TURNS:

@@ -140,12 +140,13 @@ class _Seen:
         longest = max(sides, key=lambda side: len(side.ids))
         self.lengths.append(len(longest.ids))
         self.weight += 1.0 if row.get("weight") is None else float(cast("float", row["weight"]))
-        self.counts["tokens"] += sum(len(side.ids) for side in sides)
         runs = [run for side in sides for run in (runs_of(side)[-1:] if self.compares else runs_of(side))]
-        self.counts["trained"] += sum(map(len, runs))
         if len(longest.ids) > self.limit:
             self._fault("too_long", row)
             self._leave_out(row, len(longest.ids))
+        else:
+            self.counts["tokens"] += sum(len(side.ids) for side in sides)
+            self.counts["trained"] += sum(map(len, runs))
         if not all(any(side.mask[1:]) for side in sides):
             self._fault("unanswered", row)
         elif not all(answers_end(self.tokenizer, run, self.stops) for run in runs):

@@ -9,7 +9,7 @@ from tunesmith.train.examined import ANSWERED, CLOSED, JSON, SPACE, SYSTEM, Exam
 
 Measured = tuple[float | None, str]  # the number (None: the rule does not apply), and what it is of
 RARE = 0.1  # a way to end answers that fewer rows have is taken for a slip, not for a style
-FAULTS = 5  # ids that are told
+FAULTS = 3  # ids that are told
 
 
 @dataclass(frozen=True)

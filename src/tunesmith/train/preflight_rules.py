@@ -191,3 +191,12 @@ RULES = (
         numbers.longer_chosen, warn=Bound(max=0.8),
     ),
 )  # fmt: skip
+
+
+def rules_table() -> list[str]:
+    """The rules as lines of a Markdown table, for docs/preflight.md."""
+    head = ["| rule | what holds | warned beyond | refused beyond | why it matters |", "|---|---|---|---|---|"]
+    return head + [
+        f"| `{rule.name}` | {rule.title} | {rule.warn or '–'} | {rule.refuse or '–'} | {rule.reason} |"
+        for rule in RULES
+    ]

@@ -50,7 +50,7 @@ def _rules(name: str, fields: Fields) -> Html:
     shown = [table(f"{name} · {tally}", header, map(_rule, loud), class_="rules")] if loud else []
     rest = table("Rules that hold or do not apply", header, map(_rule, quiet), class_="rules")
     folded_rest = folded(f"{len(quiet)} rules that hold or do not apply", rest) if loud else rest
-    return card(*shown, folded_rest if quiet else "", class_="settings")
+    return card(*shown, folded_rest if quiet else "", class_="ruled")
 
 
 def _rule(each: Fields) -> tuple[object, ...]:
@@ -113,7 +113,7 @@ def _examples(fields: Fields) -> Html:
         return Html("")
     legend = tag("p", "Rows as the model sees them: ", tag("mark", "what it learns"), " is marked.", class_="lead")
     shown, others = (tag("div", *part, class_="examples") for part in (cards[:SHOWN], cards[SHOWN:]))
-    rest = folded(f"{len(cards) - SHOWN} more rows", others) if cards[SHOWN:] else ""
+    rest = folded(f"{len(cards) - SHOWN} more", others) if cards[SHOWN:] else ""
     return join([legend, shown, rest])
 
 
