@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -60,7 +61,12 @@ def new(path: Annotated[Path, typer.Argument(help="The recipe to write.")] = Pat
 
 
 @app.command()
-def check(recipe: RecipePath, set_: Sets = None, workspace: Workspace = HERE) -> None:
+def check(
+    recipe: RecipePath,
+    set_: Sets = None,
+    workspace: Workspace = HERE,
+    data: Annotated[bool, typer.Option("--data", help="Run the pre-flight on the first 1,000 rows.")] = False,
+) -> None:
     """Check a recipe: every mistake with its line and a remedy, before any work starts; and its data checklist."""
     from tunesmith.recipe import load_recipe
     from tunesmith.recipe.sets import parse_sets
@@ -76,6 +82,16 @@ def check(recipe: RecipePath, set_: Sets = None, workspace: Workspace = HERE) ->
     typer.echo(f"{recipe}: no mistakes. Data: {lists or 'none'}. Train: {len(found.train)} steps.")
     for line in data_checklist(found, workspace) if found.data else ():
         typer.echo(line)
+    if data:
+        _preflight(recipe, parse_sets(set_ or []))
+
+
+def _preflight(recipe: Path, sets: Mapping[str, object]) -> None:
+    """Print the pre-flight on the first rows; exit code 2 where a rule refuses."""
+    from tunesmith.web.preflight import check_data
+
+    if not check_data(recipe, sets):
+        raise typer.Exit(2)
 
 
 @app.command()

@@ -21,6 +21,7 @@ from tunesmith.models.generation import (
     virtual_tokens,
     wants_equal_lengths,
 )
+from tunesmith.models.template import check_template
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -145,6 +146,7 @@ def load(folder: Path, *, four_bit: bool = False) -> Loaded:
     adapter = read_adapter(folder) if is_adapter(folder) else None
     if adapter is None and not (folder / "config.json").exists():
         raise UserError(f"{folder} is not a model folder.", "It needs config.json, model.safetensors and a tokenizer.")
+    check_template(folder)
     logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     precision = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32

@@ -19,6 +19,7 @@ from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.data.dataset import Dataset
 from tunesmith.evaluate.metrics.rouge_l import rouge_l
 from tunesmith.evaluate.metrics.words import words
+from tunesmith.models.template import folder_template_hash
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
 from tunesmith.recipe.training import is_model
@@ -111,6 +112,7 @@ def _train(context: Context, step: TrainStep, job: Job, parameters: Mapping[str,
         "adapter": trained.adapter["kind"] if trained.adapter else None,
         "computed": trained.chosen,
         "curve": trained.curve,
+        "template": folder_template_hash(job.out),
     }
     if trained.warnings:
         facts["warnings"] = list(trained.warnings)
@@ -145,7 +147,8 @@ def _weights_size(folder: Path) -> int:
 def _write_untrained(job: Job) -> Made:
     from tunesmith.train.folder import write_start
 
-    return Made({}, {}, {"trainer": "untrained", "steps": 0, "parameters": write_start(job)})
+    facts = {"trainer": "untrained", "steps": 0, "parameters": write_start(job)}
+    return Made({}, {}, {**facts, "template": folder_template_hash(job.out)})
 
 
 def _job(

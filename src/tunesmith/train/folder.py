@@ -19,7 +19,7 @@ from tunesmith.train.adapters import attach, count_all
 from tunesmith.train.budget import Chosen
 from tunesmith.train.device import Device, count_parameters, pick_device
 from tunesmith.train.devices import here
-from tunesmith.train.job import Adapter, Job, Rows, Scratch
+from tunesmith.train.job import Adapter, Job, Row, Scratch
 from tunesmith.train.loop import trained_weights
 from tunesmith.train.meter import Meter
 from tunesmith.train.scratch import scratch_model, scratch_tokenizer
@@ -137,7 +137,7 @@ def _refuse(adapter: Adapter, start: Path | Scratch) -> None:
     )
 
 
-def _words(tokenizer: PreTrainedTokenizerFast, rows: Rows, text: str | None) -> Iterator[int]:
+def _words(tokenizer: PreTrainedTokenizerFast, rows: Iterable[Row], text: str | None) -> Iterator[int]:
     """The token ids of a text, or of what the training rows say."""
     for part in texts_of(rows) if text is None else [text]:
         yield from tokenizer(part, add_special_tokens=False)["input_ids"]
@@ -160,7 +160,7 @@ def _with_options(
     return make(*given, **fixed, **options)
 
 
-def texts_of(rows: Rows) -> Iterable[str]:
+def texts_of(rows: Iterable[Row]) -> Iterable[str]:
     """The text of every turn of every row, in order, with the tools it may call and those it calls."""
     for row in rows:
         turns = [turn for column in TURNS for turn in cast("list[Mapping[str, object]]", row.get(column) or [])]
@@ -212,7 +212,7 @@ def write_folder(
         do_sample=False,
         repetition_penalty=before if repetition_penalty is None else repetition_penalty,
         max_new_tokens=max_new_tokens,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=_stops(start),
         pad_token_id=tokenizer.pad_token_id,
     )
     if start.adapted is not None:
@@ -226,6 +226,14 @@ def write_folder(
     tokenizer.save_pretrained(out, save_jinja_files=False)
     _tidy(out)
     (out / "curve.json").write_text(json.dumps(curve, indent=1) + "\n")
+
+
+def _stops(start: Start) -> int | list[int]:
+    """What ends an answer: the tokenizer's stop token, and those that the model came with (Gemma's turns end so)."""
+    own = cast("int", start.tokenizer.eos_token_id)
+    before = getattr(start.model.generation_config, "eos_token_id", None)
+    known = sorted({own, *(before if isinstance(before, list) else [] if before is None else [before])})
+    return known[0] if len(known) == 1 else known
 
 
 def _tidy(out: Path) -> None:
