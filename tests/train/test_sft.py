@@ -126,7 +126,7 @@ def test_rows_that_are_too_long_or_without_an_answer_are_counted(tmp_path: Path)
     said: list[str] = []
     rows = [*scratch_rows(), chat("load_" * 100, "Load."), {"messages": [{"role": "user", "content": "hello"}]}]
     sft(job_at(tmp_path, TINY, rows, say=said.append), steps=1, max_length=40)
-    assert "train: 1 rows longer than 40 tokens and 1 without an answer are left out" in said
+    assert "train: 1 rows longer than 40 tokens and 1 without a good answer are left out" in said
 
 
 def test_early_stop_ends_before_the_budget(tmp_path: Path) -> None:
