@@ -140,7 +140,10 @@ def trl_dpo(start: Path, rows: list[Row], steps: int, work: Path, *, own_loss: b
 
     from tunesmith.train.batches import IGNORED, Batch
     from tunesmith.train.losses import answer_logps
-    from tunesmith.train.preferences import Scored, sigmoid
+    from tunesmith.train.objective import objective_of
+    from tunesmith.train.preferences import Scored
+
+    objective = objective_of("sigmoid", beta=0.3)
 
     class Fast(DPOTrainer):
         def compute_loss(
@@ -148,8 +151,10 @@ def trl_dpo(start: Path, rows: list[Row], steps: int, work: Path, *, own_loss: b
         ) -> torch.Tensor:
             labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, IGNORED)
             logps, there = answer_logps(model, Batch(inputs["input_ids"], inputs["attention_mask"], labels))
-            scored = Scored(logps, there, torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]]))
-            return sigmoid(scored, beta=0.3).mean() + scored.chosen_nll / there.chunk(2)[0].sum()
+            reference = torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]])
+            tokens, nll = there.sum(dim=1), -logps.chunk(2)[0].sum(dim=1)
+            mean_tokens = tokens.chunk(2)[0].float().mean().item()
+            return objective(Scored(logps.sum(dim=1), reference, tokens, nll, mean_tokens)).mean()
 
     data = [
         {"prompt": row["messages"], **{side: row[side] for side in ("chosen", "rejected")}} for row in pairs_of(rows)

@@ -20,8 +20,8 @@ from tunesmith.train.job import Job, Row, Rows, Trained
 from tunesmith.train.loop import Numbers
 from tunesmith.train.losses import answer_logps
 from tunesmith.train.objective import Divergence, LossName, Objective, objective_of
-from tunesmith.train.prefer import budget_of, prefer, tuned_start
 from tunesmith.train.preferences import Scored, answer_sums
+from tunesmith.train.preferring import budget_of, prefer, tuned_start
 from tunesmith.train.sft import tokens_folder
 from tunesmith.train.watching import Asked, watcher_of
 

@@ -20,7 +20,7 @@ from tunesmith.train.folder import Start
 from tunesmith.train.job import Job, Row, Rows, Trained
 from tunesmith.train.loop import Numbers
 from tunesmith.train.losses import answer_logps
-from tunesmith.train.prefer import budget_of, prefer, tuned_start
+from tunesmith.train.preferring import budget_of, prefer, tuned_start
 from tunesmith.train.sft import tokens_folder
 from tunesmith.train.unpaired import UNPAIRED_LOSSES, Judged, Unpaired, balanced, mismatched, partners
 from tunesmith.train.watching import Asked, watcher_of
