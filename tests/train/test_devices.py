@@ -50,6 +50,7 @@ def test_each_process_has_as_many_parts_and_those_without_stand_in() -> None:
         ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "1", "WORLD_SIZE": "2"}, "FSDP 1 was asked for"),
         ({"ACCELERATE_USE_DEEPSPEED": "true", "WORLD_SIZE": "2"}, "DeepSpeed was asked for"),
         ({"FSDP_OFFLOAD_PARAMS": "true", "ACCELERATE_USE_FSDP": "true", "WORLD_SIZE": "2"}, "memory of the CPU"),
+        ({"MASTER_PORT": "0", "WORLD_SIZE": "2"}, "MASTER_PORT 0"),
     ],
 )
 def test_what_a_launcher_asks_for_and_would_not_get_is_refused(said: dict[str, str], what: str) -> None:

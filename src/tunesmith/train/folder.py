@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PEFT_SETS = ("target_modules", "exclude_modules")  # each a set, or a pattern
 TURNS = ("messages", "chosen", "rejected")
 
 
@@ -245,6 +246,14 @@ def _tidy(out: Path) -> None:
     if config.get("tokenizer_class") == "TokenizersBackend":
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
     path.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    adapter = out / "adapter_config.json"
+    if adapter.exists():  # PEFT writes sets, in another order in each process
+        config = json.loads(adapter.read_text())
+        config = {
+            name: sorted(value) if name in PEFT_SETS and isinstance(value, list) else value
+            for name, value in config.items()
+        }
+        adapter.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     for file in sorted(out.glob("*.safetensors")):
         shutil.copymode(path, file)
 

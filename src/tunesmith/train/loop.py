@@ -15,7 +15,7 @@ from tunesmith.train.batches import Feed
 from tunesmith.train.devices import dealt, here
 from tunesmith.train.meter import Meter
 from tunesmith.train.resume import load_state, save_state
-from tunesmith.train.spread import Alone, spread
+from tunesmith.train.spread import Alone, laid_out
 from tunesmith.train.stop import Stop
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def train(
     """
     devices = here()
     fingerprint = devices.mark(fingerprint)
-    lie = spread(model, devices)
+    lie = laid_out(model, devices)
     optimizer = _optimizer(model, settings)
     state = _resumed(model, lie, optimizer, resume, fingerprint, say)
     devices.check_same("the step to go on from", state.step)
