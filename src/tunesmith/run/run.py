@@ -13,6 +13,7 @@ from tunesmith.data.dataset import Dataset
 from tunesmith.data.funnel import funnel
 from tunesmith.recipe import Recipe
 from tunesmith.recipe.order import in_order, needs
+from tunesmith.run.bases import fetch_bases
 from tunesmith.run.context import Context, Show
 from tunesmith.run.disk import disk_errors
 from tunesmith.run.evaluation import Evaluated, run_evaluation
@@ -21,6 +22,7 @@ from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
 from tunesmith.run.report import make_report
 from tunesmith.run.search import Trial, as_json, train_step
+from tunesmith.run.trackers import check_trackers
 from tunesmith.run.training import check_installed
 
 
@@ -54,6 +56,8 @@ def run_recipe(
 def _run(context: Context) -> Outcome:
     recipe = context.recipe
     check_installed(recipe)
+    check_trackers(recipe.track)
+    fetch_bases(context)
     lists: dict[str, Dataset] = {}
     checkpoints: dict[str, Path] = {}
     searches: dict[str, list[Trial]] = {}

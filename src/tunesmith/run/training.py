@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from tunesmith.core.artifact import is_done, read_manifest
 from tunesmith.core.errors import UserError
-from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.data.dataset import Dataset
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
+from tunesmith.run.bases import find_base
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
+from tunesmith.run.trackers import tracked
 from tunesmith.run.train_rows import TrainRows
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def run_training(
     context: Context, step: TrainStep, dataset: Dataset, checkpoints: Mapping[str, Path], *, untrained: bool = False
 ) -> Path:
     """The checkpoint of a train step, trained now unless it is done; with `untrained`, its start before any step."""
-    start, start_key = _start(context, step, checkpoints)
+    start, start_key, known = _start(context, step, checkpoints)
     parameters = {} if untrained else _parameters(context, step)
     inputs = {"data": ref_of(dataset.folder), "start": start_key}
     module = step.trainer.module()
@@ -59,11 +61,12 @@ def run_training(
         job = _job(context, step, dataset, start, out / "model.tmp", resume)
         shutil.rmtree(job.out, ignore_errors=True)
         job.out.mkdir()
-        made = _write_untrained(job) if untrained else _train(step, job, parameters)
+        train = partial(_train, step, parameters=parameters)
+        made = _write_untrained(job) if untrained else tracked(context, step, job, parameters, train)
         for path in files_of_folder(job.out):
             path.replace(out / path.name)
         job.out.rmdir()
-        return made
+        return replace(made, facts={**made.facts, **known})
 
     folder = make(context, plan, work)
     shutil.rmtree(resume, ignore_errors=True)
@@ -124,28 +127,19 @@ def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scra
     )
 
 
-def _start(context: Context, step: TrainStep, checkpoints: Mapping[str, Path]) -> tuple[Path | Scratch, str]:
+def _start(
+    context: Context, step: TrainStep, checkpoints: Mapping[str, Path]
+) -> tuple[Path | Scratch, str, dict[str, object]]:
+    """What a step starts from, what stands for that in its KEY, and the facts of a base."""
     if step.start in checkpoints:
         folder = checkpoints[step.start]
-        return folder, ref_of(folder)
+        return folder, ref_of(folder), {}
     if step.start.startswith("scratch:"):
         from tunesmith.train.job import Scratch
 
-        return Scratch(step.start.removeprefix("scratch:"), step.tokenizer, step.init), step.start
-    folder = (context.recipe.folder / step.start).resolve()
-    if not (folder / "config.json").is_file():
-        raise UserError(
-            f"{step.where}: the base {step.start!r} is no model folder here.",
-            "Name a folder with config.json, model.safetensors and tokenizer.json, or scratch:1M.",
-        )
-    return folder, _model_key(folder)
-
-
-def _model_key(folder: Path) -> str:
-    """What stands for a model folder in a KEY: its manifest's KEY, or the hash of its files."""
-    if is_done(folder):
-        return read_manifest(folder).key
-    return key_of({path.name: file_sha256(path) for path in files_of_folder(folder)})
+        return Scratch(step.start.removeprefix("scratch:"), step.tokenizer, step.init), step.start, {}
+    base = find_base(context, step.start, step.where)
+    return base.folder, base.key, {"base": base.facts}
 
 
 def _threads() -> int:
