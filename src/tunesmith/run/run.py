@@ -20,6 +20,7 @@ from tunesmith.run.evaluation import Evaluated, run_evaluation
 from tunesmith.run.hold import check_whole
 from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
+from tunesmith.run.model_card import write_model_cards
 from tunesmith.run.report import make_report
 from tunesmith.run.search import Trial, as_json, train_step
 from tunesmith.run.trackers import check_trackers
@@ -77,6 +78,7 @@ def _run(context: Context) -> Outcome:
     with context.timed("report"):
         report = make_report(context, lists, checkpoints, evaluated, serving[0] if serving else None)
         report["searches"] = {name: [as_json(one) for one in trials] for name, trials in searches.items() if trials}
+    write_model_cards(context, report, checkpoints)
     write_run(context, report)
     return Outcome(report, context.folder, serving, lists)
 
