@@ -183,6 +183,14 @@ def test_a_tracker_that_fails_is_told_of_once_and_left_out() -> None:
     assert (broken.steps, whole.steps) == ([1], [1, 2, 3, -1])
 
 
+def test_a_tracker_that_cannot_be_opened_is_a_mistake_with_a_way_out(folder: Path) -> None:
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    (folder / "tensorboard").write_text("a file, where its folder should be")
+    with pytest.raises(UserError, match="track: tensorboard cannot be opened: ") as found:
+        open_trackers(["tensorboard"], "model-12345678", folder, SETTINGS, pytest.fail)
+    assert "take tensorboard out of track:" in found.value.hint
+
+
 def test_a_name_that_is_no_tracker_is_a_mistake_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(Mistakes) as found:
         load_recipe(recipe(tmp_path, "[tensorboard, wandbb, 3]"))

@@ -23,11 +23,12 @@ FEW_ROWS = 1000
 
 
 def write_model_cards(context: Context, report: Report, checkpoints: Mapping[str, Path]) -> None:
-    """Write the card of every checkpoint of a run into its folder."""
+    """Write the card of every checkpoint of a run into its folder, unless it says the same already."""
     for name, folder in checkpoints.items():
         text = model_card(name, folder, context.recipe, report)
-        with replacing(folder / CARD) as temporary:
-            temporary.write_text(text, "utf-8")
+        if not (folder / CARD).is_file() or (folder / CARD).read_text("utf-8") != text:
+            with replacing(folder / CARD) as temporary:
+                temporary.write_text(text, "utf-8")
 
 
 def model_card(name: str, folder: Path, recipe: Recipe, report: Report) -> str:
