@@ -87,6 +87,11 @@ def bytes_of(workspace: Path) -> dict[str, str]:
     }
 
 
+def bytes_of_folder(folder: Path) -> dict[str, str]:
+    """The hash of every file of a folder, by its name."""
+    return {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+
+
 def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     """The paths that are not the same bytes in both."""
     return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))

@@ -28,7 +28,7 @@ Sets = Annotated[
 Rows = Annotated[int | None, typer.Option(min=1, help="A rehearsal: read so many rows of each source.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="A rehearsal: take so many steps in each training.")]
 Run = Annotated[str | None, typer.Option(help="The run, by name; the newest without it.")]
-STOPPED = 130  # what a shell calls an interrupt
+STOPPED = (130, 143)  # what a shell calls an interrupt, and being asked to end
 EXTRA_OF = {
     **dict.fromkeys(("docx", "fastwarc", "lxml", "pypdfium2", "resiliparse", "trafilatura"), "documents"),
     "huggingface_hub": "hub",
@@ -87,14 +87,20 @@ def run(
     mark: Annotated[bool, typer.Option("--mark", help="Measure, and drop nothing.")] = False,
     remeasure: Annotated[bool, typer.Option("--remeasure", help="Measure pinned quantiles anew.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores without it.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Train in so many processes, one a GPU.")] = None,
+    shard: Annotated[bool, typer.Option("--shard", help="Train in shards (FSDP2), not in copies (DDP).")] = False,
 ) -> None:
     """Run a recipe: what is done is skipped, what was interrupted goes on."""
     from tunesmith.recipe import load_recipe
     from tunesmith.recipe.sets import parse_sets
+    from tunesmith.run.ranks import ranks_of, take_part
     from tunesmith.web.show import run_and_show
 
+    ranks = ranks_of(processes, shard, os.environ)
+    if ranks.rank:
+        return take_part(ranks)
     loaded = load_recipe(recipe, sets=parse_sets(set_ or []), rows=rows, steps=steps)
-    run_and_show(loaded, workspace, workers=workers, mark=mark, remeasure=remeasure)
+    run_and_show(loaded, workspace, workers=workers, mark=mark, remeasure=remeasure, ranks=ranks)
 
 
 @app.command()
@@ -172,6 +178,8 @@ def main() -> None:
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Several processes find no unused weights, which torch's C++ warns of; its errors are shown.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # On a busy machine torch's threads wait for one another by turning in circles, ten times as long as they work;
     # after so many turns they sleep. On an idle machine it makes no difference.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -191,7 +199,7 @@ def main() -> None:
         typer.echo(f"Waiting: {waiting.what}\n  {waiting.command}", err=True)
         sys.exit(3)
     except SystemExit as left:
-        if left.code == STOPPED:
+        if left.code in STOPPED:
             typer.echo("Stopped. Run the same command again: it goes on where it stopped.", err=True)
         raise
 

@@ -10,7 +10,8 @@ import torch
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Model, Sampling
-from tunesmith.models.chat import render
+from tunesmith.models.chat import render, template_hash
+from tunesmith.models.conversation import Conversation
 from tunesmith.models.local import LocalModel
 from tunesmith.train.job import Job, Scratch
 from tunesmith.train.sft import sft
@@ -101,6 +102,14 @@ def test_a_chat_that_does_not_fit_is_named(model: LocalModel) -> None:
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a model folder"):
         LocalModel(tmp_path)
+
+
+def test_a_model_is_shown_the_tools_of_a_chat_and_names_its_template(model: LocalModel) -> None:
+    asked = Conversation(({"role": "user", "content": "load_config"},), ({"name": "a"},))
+    answer = model.generate([asked], Sampling(max_tokens=1))[0]
+    assert answer.prompt_tokens == len(render(model.tokenizer, asked.messages, tools=asked.tools, answer=False).ids)
+    assert answer.prompt_tokens > len(render(model.tokenizer, asked.messages, answer=False).ids)
+    assert model.template == template_hash(model.tokenizer)
 
 
 def test_no_chats_give_no_answers(model: LocalModel) -> None:

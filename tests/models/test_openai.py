@@ -12,6 +12,7 @@ import pytest
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Answer, Chat, Sampling
+from tunesmith.models.conversation import Conversation
 from tunesmith.models.openai import OpenAIModel, openai_model
 
 GREEDY = Sampling(temperature=0)
@@ -92,6 +93,21 @@ def test_answers_come_in_the_order_of_the_questions_and_no_more_at_once_than_all
     assert [answer.text for answer in answers] == [text.upper() for text in texts]
     assert answers[0] == Answer("A", 5, 2, "length")
     assert 1 < endpoint.most_at_once <= 3
+
+
+def test_calls_and_tools_are_sent_as_the_api_has_them() -> None:
+    endpoint = Endpoint()
+    call = {"type": "function", "id": "c1", "function": {"name": "weather", "arguments": {"city": "Köln"}}}
+    asked = {"role": "user", "content": "Rain?"}
+    result = {"role": "tool", "content": "yes", "tool_call_id": "c1"}
+    tools = ({"type": "function", "function": {"name": "weather"}},)
+    chat = Conversation((asked, {"role": "assistant", "content": "", "tool_calls": [call], "weight": 0}, result), tools)
+    with serving(endpoint) as url:
+        openai_model(url, "m").generate([chat], GREEDY)
+    sent = {**call, "function": {"name": "weather", "arguments": '{"city": "Köln"}'}}
+    calling = {"role": "assistant", "content": "", "tool_calls": [sent]}
+    assert endpoint.asked[0]["messages"] == [asked, calling, result]
+    assert endpoint.asked[0]["tools"] == list(tools)
 
 
 def test_only_what_the_sampling_decides_is_sent() -> None:

@@ -7,12 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from tunesmith.train import resume
 from tunesmith.train.loop import Settings, State, train
 from tunesmith.train.resume import load_state, save_state
 
@@ -37,13 +40,20 @@ def batches(start: int) -> Iterator[torch.Tensor]:
         yield torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
 
 
-def trained(folder: Path, *, die_at: int | None = None) -> tuple[Any, State]:
+def trained(
+    folder: Path,
+    *,
+    die_at: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int, int, object], None] = lambda *_: None,
+) -> tuple[Any, State]:
     """Train with state written after each step, and kill the process with signal 9 after a given one."""
     torch.set_num_threads(1)
 
     def die(step: int, of: int, numbers: object) -> None:
         if step == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        progress(step, of, numbers)
 
     model: Any = Line()
     state = train(
@@ -54,17 +64,123 @@ def trained(folder: Path, *, die_at: int | None = None) -> tuple[Any, State]:
         validate=lambda: {"validation_loss": model.inner.weight.detach().square().sum().item()},
         resume=folder,
         fingerprint="toy",
-        say=lambda _: None,
+        say=say,
         progress=die,
     )
     return model, state
 
 
 def killed(folder: Path, at: int) -> None:
+    process = run_here(f"trained(Path({str(folder)!r}), die_at={at})")
+    assert process.wait() == -signal.SIGKILL
+
+
+MOMENTS = ("half of a state is written", "a state has no hash yet", "a hash has no name yet", "former states go")
+
+
+def dying(function: Callable[..., Any], when: Callable[..., bool]) -> Any:
+    """The function, before which this process is killed with signal 9 once it is given such arguments."""
+
+    def called(*given: Any) -> Any:
+        if when(*given):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*given)
+
+    return called
+
+
+def die_when(moment: str, at: int) -> None:
+    """Kill this process with signal 9 at a moment of writing the state of a step."""
+    state, digest = f"step-{at:09d}.pt", f"step-{at:09d}.sha256"
+    save = torch.save
+
+    def halved(packed: dict[str, Any], path: Path) -> bool:
+        if packed["step"] != at:
+            return False
+        save(packed, path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        return True
+
+    def one_gone(folder: Path, kept: set[Path]) -> bool:
+        if folder / state not in kept:
+            return False
+        next(path for path in sorted(folder.glob("step-*.pt")) if path not in kept).unlink()
+        return True
+
+    if moment == MOMENTS[0]:
+        torch.save = dying(torch.save, halved)
+    elif moment == MOMENTS[1]:
+        resume._write = dying(resume._write, lambda path, text: path.name == digest)
+    elif moment == MOMENTS[2]:
+        resume._replace = dying(resume._replace, lambda partial, path: path.name == digest)
+    else:
+        resume._clear = dying(resume._clear, one_gone)
+
+
+def run_here(code: str) -> subprocess.Popen[bytes]:
+    """A process that has this file's names."""
     here = Path(__file__)
-    code = f"from pathlib import Path; from {here.stem} import trained; trained(Path({str(folder)!r}), die_at={at})"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=here.parent, check=False, capture_output=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    code = f"from pathlib import Path; from {here.stem} import *; {code}"
+    return subprocess.Popen([sys.executable, "-c", code], cwd=here.parent)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_training_killed_while_it_writes_its_state_ends_with_the_same_bytes(moment: str, tmp_path: Path) -> None:
+    undisturbed = print_of(*trained(tmp_path / "whole"))
+    broken = tmp_path / "broken"
+    process = run_here(f"die_when({moment!r}, 5); trained(Path({str(broken)!r}))")
+    assert process.wait() == -signal.SIGKILL
+    found = load_state(broken, fingerprint="toy")
+    assert found is not None
+    assert found["step"] == (5 if moment == MOMENTS[3] else 4)
+    assert print_of(*trained(broken)) == undisturbed
+    assert sorted(file.name for file in broken.iterdir()) == sorted(
+        file.name for file in (tmp_path / "whole").iterdir()
+    )
+
+
+def slow(folder: Path, mark: Path, *, hang: bool = False) -> None:
+    """Train so that there is time to be asked to end; each step, or the first for good, waits after its mark."""
+
+    def wait(step: int, of: int, numbers: object) -> None:
+        mark.write_text(str(step))
+        time.sleep(1000 if hang else 0.1)
+
+    trained(folder, progress=wait)
+
+
+def asked_to_end(process: subprocess.Popen[bytes], mark: Path) -> None:
+    while not mark.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+
+
+def test_a_training_that_is_asked_to_end_writes_its_state_and_goes_on_from_there(tmp_path: Path) -> None:
+    undisturbed = print_of(*trained(tmp_path / "whole"))
+    process = run_here(f"slow(Path({str(tmp_path / 'asked')!r}), Path({str(tmp_path / 'mark')!r}))")
+    asked_to_end(process, tmp_path / "mark")
+    assert process.wait() == 143
+    reached = int((tmp_path / "mark").read_text())
+    assert reached < STEPS
+    said: list[str] = []
+    assert print_of(*trained(tmp_path / "asked", say=said.append)) == undisturbed
+    assert said == [f"goes on from step {reached}"]
+
+
+def test_the_second_time_a_training_is_asked_to_end_it_does_so_at_once(tmp_path: Path) -> None:
+    process = run_here(f"slow(Path({str(tmp_path / 'asked')!r}), Path({str(tmp_path / 'mark')!r}), hang=True)")
+    asked_to_end(process, tmp_path / "mark")
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait() == -signal.SIGTERM
+
+
+def test_a_state_of_another_training_gives_way(tmp_path: Path) -> None:
+    save_state(tmp_path, {"step": 9, "fingerprint": "another"}, 9)
+    save_state(tmp_path, {"step": 1, "fingerprint": "f"}, 1)
+    assert load_state(tmp_path, fingerprint="f") == {"step": 1, "fingerprint": "f"}
 
 
 def print_of(model: Any, state: State) -> str:

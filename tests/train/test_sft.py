@@ -15,7 +15,7 @@ from tests.train.train_toys import chat, job_at, scratch_rows
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Sampling
 from tunesmith.models.local import LocalModel
-from tunesmith.train.job import Scratch
+from tunesmith.train.job import Scratch, Texts
 from tunesmith.train.sft import sft
 
 TINY = Scratch("0.1M", {"kind": "words", "vocabulary": 320}, {"copy": 0.5, "embedding_std": 0.05})
@@ -126,7 +126,31 @@ def test_rows_that_are_too_long_or_without_an_answer_are_counted(tmp_path: Path)
     said: list[str] = []
     rows = [*scratch_rows(), chat("load_" * 100, "Load."), {"messages": [{"role": "user", "content": "hello"}]}]
     sft(job_at(tmp_path, TINY, rows, say=said.append), steps=1, max_length=40)
-    assert "train: 1 rows longer than 40 tokens and 1 without an answer are left out" in said
+    assert "train: 1 rows longer than 40 tokens and 1 without a good answer are left out" in said
+
+
+def test_calls_of_tools_are_learnt_and_turns_of_weight_0_are_not(tmp_path: Path) -> None:
+    from tunesmith.train.folder import start_from
+    from tunesmith.train.sft import rendered
+
+    call = '[{"type": "function", "function": {"name": "find", "arguments": "{\\"q\\": 1}"}}]'
+    row = {
+        "id": "r1",
+        "tools": '[{"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}]',
+        "messages": [
+            {"role": "user", "content": "load_config"},
+            {"role": "assistant", "content": "Not this.", "weight": 0.0},
+            {"role": "user", "content": "load_file"},
+            {"role": "assistant", "content": None, "tool_calls": call},
+        ],
+    }
+    job = job_at(tmp_path, TINY, [row, *scratch_rows()])
+    start = start_from(job)
+    line = rendered(job, job.train, start, 512, "train").sides[0][0]
+    learnt = start.tokenizer.decode([token for token, mask in zip(line.ids, line.mask, strict=True) if mask])
+    assert '"find"' in learnt
+    assert "Not this" not in learnt
+    assert "<tools>" in start.tokenizer.decode(line.ids)
 
 
 def test_early_stop_ends_before_the_budget(tmp_path: Path) -> None:
@@ -169,3 +193,25 @@ def test_a_start_that_is_not_there_is_named(start: Scratch | Path, problem: str,
         sft(job_at(tmp_path, start, scratch_rows()))
     assert caught.value.problem == problem
     assert caught.value.hint.startswith(hint)
+
+
+def test_answers_to_held_out_prompts_are_watched_where_asked_for_and_change_no_weight(tmp_path: Path) -> None:
+    def words(answers: Texts, expected: Texts) -> dict[str, float]:
+        assert expected[0] == "Load the config."
+        return {"words": sum(len(answer.split()) for answer in answers) / len(answers)}
+
+    for name, watch in (("plain", False), ("watched", True)):
+        job = job_at(tmp_path / name, TINY, scratch_rows(), validation=scratch_rows()[:8], watch=words)
+        curve = sft(job, steps=4, watch=watch).curve
+        assert all(("validation_words" in entry) == watch for entry in curve)
+    plain, watched = (tmp_path / name / "out" / "model.safetensors" for name in ("plain", "watched"))
+    assert plain.read_bytes() == watched.read_bytes()
+
+
+def test_answers_that_are_judged_bad_are_not_learnt(tmp_path: Path) -> None:
+    said: list[str] = []
+    bad = [{**row, "desirable": False} for row in scratch_rows()[:5]]
+    good = [{**row, "desirable": True} for row in scratch_rows()[5:]]
+    sft(job_at(tmp_path, TINY, [*bad, *good], say=said.append), steps=1)
+    assert "train: 0 rows longer than 512 tokens and 5 without a good answer are left out" in said
+    assert any("27 rows" in sentence for sentence in said)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -14,7 +13,9 @@ from tunesmith.train.batches import IGNORED, Batch
 from tunesmith.train.folder import write_start
 from tunesmith.train.job import Scratch
 from tunesmith.train.losses import answer_logps, sft_loss
-from tunesmith.train.preferences import Scored, sigmoid
+from tunesmith.train.objective import LossName, objective_of
+from tunesmith.train.preferences import DIVERGENCES, LOSSES, Scored, answer_sums
+from tunesmith.train.unpaired import UNPAIRED_LOSSES, Judged
 
 trl = pytest.importorskip("trl", reason="trl is not installed (it is in the dev extra); the comparison needs it")
 pytestmark = pytest.mark.filterwarnings("ignore")  # TRL's own warnings are not ours to fail on
@@ -49,11 +50,11 @@ def gradients(model: Any, loss: torch.Tensor) -> torch.Tensor:
     return torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None]).clone()
 
 
-def assert_same(model: Any, theirs: torch.Tensor, ours: torch.Tensor) -> None:
+def assert_same(model: Any, theirs: torch.Tensor, ours: torch.Tensor, tolerance: float = 1e-6) -> None:
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
     their_gradient, our_gradient = gradients(model, theirs), gradients(model, ours)
     assert their_gradient.norm() > 0
-    assert (their_gradient - our_gradient).norm() / their_gradient.norm() < 1e-6
+    assert (their_gradient - our_gradient).norm() / their_gradient.norm() < tolerance
 
 
 def first_batch(trainer: Any) -> dict[str, torch.Tensor]:
@@ -70,29 +71,93 @@ def test_our_supervised_loss_and_gradient_equal_those_of_trl(start: Path, tmp_pa
     assert_same(trainer.model, theirs, ours)
 
 
-@pytest.mark.parametrize(
-    ("anchor", "types"), [(0.0, ["sigmoid"]), (1.0, ["sigmoid", "sft"]), (0.5, ["sigmoid", "sft"])]
-)
-def test_our_preference_loss_and_gradient_equal_those_of_trl(
-    anchor: float, types: list[str], start: Path, tmp_path: Path
-) -> None:
+Options = dict[str, Any]
+# Steep in the log-probabilities, so that their last bit in float32, which differs, shows in the gradient.
+STEEP = ("sppo_hard", "discopop", "sigmoid under forward_kl", "alpha 2")
+SMOOTHED = ("exo_pair", "robust", "aot", "aot_unpaired")
+CASES: dict[str, tuple[dict[LossName, float], float, Options]] = {  # losses, the anchor's weight, options
+    "sigmoid with the anchor": ({"sigmoid": 1.0}, 1.0, {}),
+    "sigmoid with half the anchor": ({"sigmoid": 1.0}, 0.5, {}),
+    "mpo": ({"sigmoid": 0.8, "bco_pair": 0.2}, 1.0, {}),
+    **{name: ({cast("LossName", name): 1.0}, 0.0, {}) for name in LOSSES},
+    **{f"{name} smoothed": ({cast("LossName", name): 1.0}, 0.0, {"label_smoothing": 0.2}) for name in SMOOTHED},
+    **{f"sigmoid under {name}": ({"sigmoid": 1.0}, 0.0, {"f_divergence": name}) for name in DIVERGENCES},
+    "ipo under js_divergence": ({"ipo": 1.0}, 0.0, {"f_divergence": "js_divergence"}),
+    "alpha 2": ({"hinge": 1.0}, 0.0, {"f_divergence": "alpha_divergence", "f_alpha": 2.0}),
+    "alpha 1": ({"sigmoid": 1.0}, 0.0, {"f_divergence": "alpha_divergence", "f_alpha": 1.0}),
+    "discopop with another tau": ({"discopop": 1.0}, 0.0, {"discopop_tau": 0.5}),
+    "length desensitised": ({"sigmoid": 1.0}, 1.0, {"ld_alpha": 0.3}),
+    "length desensitised by token": ({"sigmoid_norm": 1.0}, 0.0, {"ld_alpha": 0.0}),
+}
+
+
+@pytest.fixture(scope="module")
+def dpo_trainer(start: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, torch.Tensor]]:
+    """TRL's trainer with a model that has moved from its reference, and a batch of pairs of different lengths."""
     rows = [{"prompt": row["messages"], "chosen": row["chosen"], "rejected": row["rejected"]} for row in pair_rows()]
-    weights = [1.0, anchor][: len(types)]
-    config = {"beta": 0.3, "loss_type": types, "loss_weights": weights}
-    trainer = trainer_of("DPO", config, start, rows, tmp_path)
-    reference = copy.deepcopy(trainer.ref_model)
+    for number, row in enumerate(rows):
+        row["rejected"] = [{"role": "assistant", "content": row["rejected"][0]["content"] + " now" * (number % 3)}]
+    trainer = trainer_of("DPO", {}, start, rows, tmp_path_factory.mktemp("dpo"))
     moved(trainer.model)
-    inputs = first_batch(trainer)
+    return trainer, first_batch(trainer)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_our_preference_loss_and_gradient_equal_those_of_trl(
+    case: str, dpo_trainer: tuple[Any, dict[str, torch.Tensor]]
+) -> None:
+    weights, anchor, options = CASES[case]
+    objective = objective_of(weights, beta=0.3, anchor=None if "sft" in weights else anchor, **options)
+    trainer, inputs = dpo_trainer
+    trainer.loss_types, trainer.loss_weights = map(list, zip(*objective.weights.items(), strict=True))
+    trainer.beta, trainer.ld_alpha = 0.3, objective.ld_alpha
+    trainer.f_divergence_type, trainer.f_alpha_divergence_coef = objective.f_divergence, objective.f_alpha
+    trainer.label_smoothing = options.get("label_smoothing", {"exo_pair": 1e-3, "robust": 0.1}.get(case, 0.0))
+    trainer.args.discopop_tau = options.get("discopop_tau", 0.05)
     theirs = trainer.compute_loss(trainer.model, dict(inputs))
     labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, IGNORED)
     batch = Batch(inputs["input_ids"], inputs["attention_mask"], labels)
     with torch.no_grad():
-        reference_logps = answer_logps(reference, batch)[0].sum(dim=1)
-    scored = Scored(*answer_logps(trainer.model, batch), reference_logps)
-    tokens = scored.there_BT.chunk(2)[0].sum()
+        reference = answer_sums(*answer_logps(trainer.ref_model, batch), objective.ld_alpha)
+    logps_BT, there_BT = answer_logps(trainer.model, batch)
+    tokens_B, nll_N = there_BT.sum(dim=1), -logps_BT.chunk(2)[0].sum(dim=1)
+    mean_tokens = tokens_B.chunk(2)[0].float().mean().item()
+    sums = answer_sums(logps_BT, there_BT, objective.ld_alpha)
+    scored = Scored(sums, reference, tokens_B, nll_N, mean_tokens, objective.divergence)
     chosen, rejected = scored.ratios
     assert (chosen - rejected).abs().mean() > 1e-3
-    ours = sigmoid(scored, beta=0.3).mean() + anchor * scored.chosen_nll / tokens
+    assert len(set(tokens_B.tolist())) > 1
+    assert_same(trainer.model, theirs, objective(scored).mean(), 2e-5 if case in STEEP else 1e-6)
+
+
+@pytest.mark.parametrize("loss", ["kto", "apo_zero_unpaired"])
+def test_our_loss_of_single_answers_and_its_gradient_equal_those_of_trl(loss: str, start: Path, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": row["messages"], "completion": row["chosen" if number % 3 else "rejected"], "label": number % 3 > 0}
+        for number, row in enumerate(pair_rows())
+    ]
+    config = {"beta": 0.3, "desirable_weight": 1.5, "undesirable_weight": 0.8, "loss_type": loss}
+    trainer = trainer_of("KTO", config, start, rows, tmp_path)
+    moved(trainer.model)
+    inputs = first_batch(trainer)
+    theirs = trainer.compute_loss(trainer.model, dict(inputs))
+
+    def batch_of(prefix: str) -> Batch:
+        ids, there, mask = (inputs[f"{prefix}{name}"] for name in ("input_ids", "attention_mask", "completion_mask"))
+        return Batch(ids, there, ids.masked_fill(mask == 0, IGNORED))
+
+    def logps(model: Any, prefix: str) -> torch.Tensor:
+        return answer_logps(model, batch_of(prefix))[0].sum(dim=1)
+
+    kl = torch.zeros(())
+    with torch.no_grad():
+        reference = logps(trainer.ref_model, "")
+        if loss == "kto":
+            kl = (logps(trainer.model, "KL_") - logps(trainer.ref_model, "KL_")).mean().clamp(min=0)
+    up = inputs["label"]
+    assert 0 < up.sum() < len(up)
+    judged = Judged(logps(trainer.model, "") - reference, up, kl)
+    ours = (UNPAIRED_LOSSES[loss](judged, beta=0.3) * torch.where(up, 1.5, 0.8)).mean()
     assert_same(trainer.model, theirs, ours)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tunesmith.train.job import Job, Scratch
+from tunesmith.train.job import Job, Scratch, Watch
 
 VERBS = {"load": "Load", "save": "Save", "check": "Check", "parse": "Parse"}
 NOUNS = ("config", "file", "index", "name", "path", "table", "user", "value")
@@ -42,5 +42,6 @@ def job_at(
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
     progress: Callable[[int, int, Mapping[str, float]], None] = lambda *_: None,
+    watch: Watch | None = None,
 ) -> Job:
-    return Job(start, rows, validation or [], folder / "out", folder / "resume", seed, say, progress)
+    return Job(start, rows, validation or [], folder / "out", folder / "resume", seed, say, progress, watch=watch)

@@ -19,9 +19,10 @@ from tunesmith.core.hashing import canonical_json
 from tunesmith.core.record import COLUMNS, ORIGIN, Record, message, record_id, schema_of
 
 PLACE = ("uri", "line", "offset", "date")
-GIVEN_BY_SOURCE = ("text", "messages", "tools", "chosen", "rejected", "target", "group", "license")
+GIVEN_BY_SOURCE = ("text", "messages", "tools", "chosen", "rejected", "desirable", "target", "group", "license")
 CONTENT_COLUMNS = (*GIVEN_BY_SOURCE, "meta")  # what a row without a key is known by
 NOT_CONTENT = frozenset({"quarantine", "key", "origin", "meta", *PLACE, *GIVEN_BY_SOURCE})
+FLAGS = {"true": True, "false": False}
 ROLE, CONTENT = "role", "content"
 BIGGEST = 1 << 63
 LARGE_BYTES = 1 << 18  # of a batch: for a smaller one, compiled code saves nothing
@@ -183,6 +184,14 @@ def _number(value: object, name: str) -> float:
     return float(value)
 
 
+def _flag(value: object, name: str) -> bool:
+    if isinstance(value, str) and value.lower() in FLAGS:  # as tables without types write it
+        return FLAGS[value.lower()]
+    if not isinstance(value, bool):
+        raise Misfit(f"{name} is {_shown(value)}, not true or false")
+    return value
+
+
 def _json(value: object, name: str) -> str:
     return _text(value, name) if isinstance(value, str) else _text_of_json(value, name)
 
@@ -221,6 +230,7 @@ FIT: dict[str, Callable[[object, str], object]] = {
     "messages": _messages,
     "chosen": _turns,
     "rejected": _turns,
+    "desirable": _flag,
     "tools": _json,
     "group": _label,
     "license": _text,

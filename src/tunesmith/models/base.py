@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-Message = Mapping[str, str]
+Message = Mapping[str, Any]  # role and content are text; tool_calls is a list, see conversation.py
 Chat = Sequence[Message]
 
 

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from tunesmith.core.errors import UserError
 from tunesmith.models.base import Chat
+from tunesmith.models.control_tokens import Hidden, control_tokens_in, controls_of, encoded, hidden_in
+from tunesmith.models.conversation import Tool, chat_tools
+from tunesmith.models.templates import Span, Text, Turns, prompts_of, template_hash, text_of, texts_of, turns_of
 
 if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-Span = tuple[int, int]
+__all__ = ["Tokens", "control_tokens_in", "last_turn", "render", "render_all", "template_hash"]
 
 END_OF_TURN = "<|im_end|>"
 PAD = "<|pad|>"
 ROLES = ("system", "user", "assistant", "tool")
 
 # ChatML without the newline after the last turn: between turns that newline belongs to the next header, and
-# `header_tokens` makes each header one token, so that a question and its answer cost four tokens of frame.
+# `header_tokens` makes each header one token, so that a question and its answer cost four tokens of frame. Tools and
+# calls are written as Hermes models do (one JSON object a line in <tools>, <tool_call> around a call).
 CHAT_TEMPLATE = (
+    "{%- set listed = namespace(text='') %}"
+    "{%- for tool in tools or [] %}{%- set listed.text = listed.text + '\\n' + (tool | tojson) %}{%- endfor %}"
+    "{%- if listed.text %}{%- set listed.text = '<tools>' + listed.text + '\\n</tools>' %}{%- endif %}"
+    "{%- if listed.text and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\\n' + listed.text + '<|im_end|>' }}"
+    "{%- endif %}"
     "{%- for message in messages %}"
-    "{{ ('' if loop.first else '\\n') + '<|im_start|>' + message['role'] + '\\n' }}"
+    "{%- set bare = loop.first and (message['role'] == 'system' or not listed.text) %}"
+    "{{ ('' if bare else '\\n') + '<|im_start|>' + message['role'] + '\\n' }}"
     "{%- if message['role'] == 'assistant' %}"
-    "{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}"
+    "{% generation %}"
+    "{{ message['content'] or '' }}"
+    "{%- for call in message['tool_calls'] or [] %}"
+    "{%- set call = call['function'] or call %}"
+    "{{ ('\\n' if message['content'] or not loop.first else '') + '<tool_call>{\"name\": ' + (call['name'] | tojson)"
+    " + ', \"arguments\": ' + (call['arguments'] if call['arguments'] is string else call['arguments'] | tojson)"
+    " + '}</tool_call>' }}"
+    "{%- endfor %}"
+    "{{ '<|im_end|>' }}"
+    "{% endgeneration %}"
+    "{%- elif loop.first and message['role'] == 'system' and listed.text %}"
+    "{{ message['content'] + ('\\n\\n' if message['content'] else '') + listed.text + '<|im_end|>' }}"
     "{%- else %}{{ message['content'] + '<|im_end|>' }}{%- endif %}"
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{ '\\n<|im_start|>assistant\\n' }}{%- endif %}"
@@ -48,122 +69,81 @@ def header_tokens() -> list[str]:
 
 
 def render(
-    tokenizer: PreTrainedTokenizerFast,
-    messages: Chat,
-    *,
-    tools: Sequence[Mapping[str, object]] | None = None,
-    answer: bool = True,
+    tokenizer: PreTrainedTokenizerFast, messages: Chat, *, tools: Sequence[Tool] | None = None, answer: bool = True
 ) -> Tokens:
     """Tokens of one chat; with answer=False it ends where the assistant is to begin. See `render_all` for many."""
-    return render_all(tokenizer, [messages], tools=tools, answer=answer)[0]
+    return render_all(tokenizer, [messages], tools=None if tools is None else [tools], answer=answer)[0]
 
 
 def render_all(
     tokenizer: PreTrainedTokenizerFast,
     chats: Iterable[Chat],
     *,
-    tools: Sequence[Mapping[str, object]] | None = None,
+    tools: Sequence[Sequence[Tool] | None] | None = None,
     answer: bool = True,
 ) -> list[Tokens]:
     """Tokens of each chat, as transformers' apply_chat_template(return_assistant_tokens_mask=True) gives them.
 
-    The end-of-turn token is inside the mask: a model that never learns it never stops. A template without
-    generation markers is masked by the difference of prefixes; one that rewrites earlier turns raises UserError.
+    `tools` has one entry for each chat, None where it has none; left out, each chat has those that it brings along as
+    a Conversation. Messages may be as they are stored: empty fields are left out, tool calls parsed.
+
+    The end-of-turn token is inside the mask: a model that never learns it never stops. An assistant turn of weight 0
+    is context only. A template without generation markers is masked by the difference of prefixes; one that rewrites
+    earlier turns raises UserError. Text that spells a control token is encoded as text, see `control_tokens_in`.
     """
-    texts, spans = _texts_and_spans(tokenizer, [_plain(chat) for chat in chats], tools, answer)
-    encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
-    return [
-        Tokens(encoding.ids, _mask(encoding.offsets, of_chat))
-        for encoding, of_chat in zip(encodings, spans, strict=True)
-    ]
-
-
-def _plain(chat: Chat) -> list[dict[str, str]]:
-    if not chat:
-        raise UserError("A chat has no messages.", "Each row needs at least one message with a role and a content.")
-    return [dict(message) for message in chat]
-
-
-def _texts_and_spans(
-    tokenizer: PreTrainedTokenizerFast,
-    chats: list[list[dict[str, str]]],
-    tools: Sequence[Mapping[str, object]] | None,
-    answer: bool,
-) -> tuple[list[str], list[list[Span]]]:
-    template = tokenizer.get_chat_template(None, tools)
-    marked = re.search(r"\{%-?\s*generation\s*-?%\}", template) is not None
-    if not answer:
-        return _jinja(tokenizer, template, chats, tools, start_answer=True)[0], [[] for _ in chats]
-    if marked:
-        return _jinja(tokenizer, template, chats, tools, spans=True)
-    texts, _ = _jinja(tokenizer, template, chats, tools)
-    return texts, [
-        _spans_by_prefix(tokenizer, template, chat, text, tools) for chat, text in zip(chats, texts, strict=True)
-    ]
-
-
-def _jinja(
-    tokenizer: PreTrainedTokenizerFast,
-    template: str,
-    chats: list[list[dict[str, str]]],
-    tools: Sequence[Mapping[str, object]] | None,
-    *,
-    spans: bool = False,
-    start_answer: bool = False,
-) -> tuple[list[str], list[list[Span]]]:
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    texts, found = render_jinja_template(
-        chats,
-        tools=None if tools is None else [dict(tool) for tool in tools],
-        chat_template=template,
-        return_assistant_tokens_mask=spans,
-        add_generation_prompt=start_answer,
-        **tokenizer.special_tokens_map,
+    asked = _turns(list(chats), tools)
+    hidden = hidden_in(asked, controls_of(tokenizer)) if asked else {}
+    texts_for = texts_of if answer else prompts_of
+    texts = texts_for(tokenizer, [hidden[i].turns if i in hidden else turns for i, turns in enumerate(asked)])
+    encodings = _plain(tokenizer.backend_tokenizer).encode_batch(
+        [text.text for text in texts], add_special_tokens=False
     )
-    return cast("list[str]", texts), cast("list[list[Span]]", found)
+    found = [_tokens(encoding, text, answer) for encoding, text in zip(encodings, texts, strict=True)]
+    for i, cover in hidden.items():
+        found[i] = _protected(tokenizer, cover, asked[i], texts[i], encodings[i], answer)
+    return found
 
 
-def _spans_by_prefix(
-    tokenizer: PreTrainedTokenizerFast,
-    template: str,
-    chat: list[dict[str, str]],
-    text: str,
-    tools: Sequence[Mapping[str, object]] | None,
-) -> list[Span]:
-    return [
-        _span_of_turn(tokenizer, template, chat[:turn], chat[: turn + 1], text, tools)
-        for turn, message in enumerate(chat)
-        if message["role"] == "assistant"
-    ]
+def _turns(chats: Sequence[Chat], tools: Sequence[Sequence[Tool] | None] | None) -> list[Turns]:
+    of_chats = [chat_tools(chat) for chat in chats] if tools is None else tools
+    return [turns_of(chat, own, f"chat {i}") for i, (chat, own) in enumerate(zip(chats, of_chats, strict=True))]
 
 
-def _span_of_turn(
-    tokenizer: PreTrainedTokenizerFast,
-    template: str,
-    before: list[dict[str, str]],
-    after: list[dict[str, str]],
-    text: str,
-    tools: Sequence[Mapping[str, object]] | None,
-) -> Span:
-    head = _jinja(tokenizer, template, [before], tools, start_answer=True)[0][0]
-    whole = _jinja(tokenizer, template, [after], tools)[0][0]
-    if not (whole.startswith(head) and text.startswith(whole)):
-        raise UserError(
-            "The model's chat template changes earlier turns when a later one is added, so no loss mask can be drawn.",
-            "Give the template {% generation %} markers around the assistant's turn.",
-        )
-    # What the template adds after the end-of-turn token (often a newline) is never generated, so it is not learnt.
-    end = whole.rfind(str(tokenizer.eos_token), len(head)) if tokenizer.eos_token else -1
-    return len(head), (len(whole) if end < 0 else end + len(str(tokenizer.eos_token)))
+def _plain(backend: Tokenizer) -> Tokenizer:
+    """The tokenizer without what a file or an earlier call may have left in it: padding, truncation, splitting."""
+    if backend.padding is not None:
+        backend.no_padding()
+    if backend.truncation is not None:
+        backend.no_truncation()
+    if backend.encode_special_tokens:
+        backend.encode_special_tokens = False
+    return backend
 
 
-def _mask(offsets: list[Span], spans: list[Span]) -> list[int]:
+def _tokens(encoding: Encoding, text: Text, answer: bool) -> Tokens:
+    ids = encoding.ids
+    return Tokens(ids, _mask(encoding.offsets, text.spans) if answer and text.spans else [0] * len(ids))
+
+
+def _protected(
+    tokenizer: PreTrainedTokenizerFast, cover: Hidden, asked: Turns, text: Text, encoding: Encoding, answer: bool
+) -> Tokens:
+    ids, offsets = encoded(tokenizer, cover, text.text, text_of(tokenizer, asked, answer=answer), encoding)
+    return Tokens(ids, _mask(offsets, text.spans))
+
+
+def _mask(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
+    """1 for the tokens that share a character with a span, and for those between them."""
     mask = [0] * len(offsets)
+    position = 0
     for start, end in spans:
-        for position, (first, last) in enumerate(offsets):
-            if last > start and first < end:
-                mask[position] = 1
+        while position < len(offsets) and offsets[position][1] <= start:
+            position += 1
+        first = position
+        while position < len(offsets) and offsets[position][0] < end:
+            position += 1
+        if start < end:
+            mask[first:position] = [1] * (position - first)
     return mask
 
 

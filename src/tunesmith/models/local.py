@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Answer, Chat, Sampling, TokenLogprobs
-from tunesmith.models.chat import Tokens, last_turn, render_all
+from tunesmith.models.chat import Tokens, last_turn, render_all, template_hash
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +37,11 @@ class LocalModel:
         self.tokenizer, self.model = _loaded(folder)
         self.device = self.model.device.type
         self.bfloat16 = self.device == "cpu" and _is_large(self.model) and _cpu_has_bfloat16()
+
+    @property
+    def template(self) -> str:
+        """The hash of the chat template that renders its chats."""
+        return template_hash(self.tokenizer)
 
     def generate(self, chats: Sequence[Chat], sampling: Sampling) -> list[Answer]:
         """One answer for each chat, in order; what `sampling` leaves open is as the folder's decoding settings say."""

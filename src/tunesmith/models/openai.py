@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from tunesmith.core.errors import UserError
-from tunesmith.models.base import Answer, Chat, Sampling, TokenLogprobs
+from tunesmith.models.base import Answer, Chat, Message, Sampling, TokenLogprobs
+from tunesmith.models.conversation import chat_tools, message_of
 from tunesmith.models.openai_http import Endpoint, complete, connected, first_choice
 
 
@@ -33,7 +36,7 @@ class OpenAIModel:
         Raises UserError if the endpoint cannot be reached, refuses, or keeps failing; what is not yet sent is dropped.
         """
         options = sampling_json(sampling, self.limit_name)
-        bodies = [{"model": self.model, "messages": [dict(turn) for turn in chat], **options} for chat in chats]
+        bodies = [{"model": self.model, **conversation_json(chat), **options} for chat in chats]
         # The client is closed before the pool is waited for, so that an error or Ctrl-C breaks off what is under way.
         with ThreadPoolExecutor(self.concurrency, "openai") as pool, connected(self.endpoint) as client:
             waiting = [pool.submit(complete, client, self.endpoint, body) for body in bodies]
@@ -72,6 +75,25 @@ def openai_model(
         concurrency,
         limit_name,
     )
+
+
+def conversation_json(chat: Chat) -> dict[str, object]:
+    """A chat and its tools as a request has them: there the arguments of a call are JSON in a string."""
+    messages = [_message_json(message_of(message, f"messages[{number}]")) for number, message in enumerate(chat)]
+    tools = chat_tools(chat)
+    return {"messages": messages, "tools": [dict(tool) for tool in tools]} if tools else {"messages": messages}
+
+
+def _message_json(message: Message) -> dict[str, object]:
+    said = {key: value for key, value in message.items() if key not in ("weight", "tool_calls")}
+    calls = message.get("tool_calls")
+    return {**said, "tool_calls": [_call_json(call) for call in calls]} if calls else said
+
+
+def _call_json(call: Mapping[str, Any]) -> dict[str, object]:
+    function = call["function"]
+    arguments = json.dumps(function["arguments"], ensure_ascii=False)
+    return {**call, "function": {**function, "arguments": arguments}}
 
 
 def sampling_json(sampling: Sampling, limit_name: str = "max_tokens") -> dict[str, object]:

@@ -2,56 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from typing import cast
 
 from tunesmith.core.errors import UserError
-from tunesmith.models.base import Chat
+from tunesmith.models.base import Chat, Message
+from tunesmith.models.conversation import Conversation, conversation_of
+from tunesmith.models.conversation import Row as Row
 
-Row = Mapping[str, object]
 
+def chat_of(row: Row) -> Conversation:
+    """The messages before the last assistant turn, or all of them where there is none, with the row's tools.
 
-def chat_of(row: Row) -> Chat:
-    """The messages before the last assistant turn, or all of them where there is none; raises UserError without any."""
-    messages = _messages(row)
-    if not messages:
-        raise UserError(
-            f"record {row.get('id', '?')} has no messages, so there is nothing to ask.",
-            "Turn documents into conversations with - edit: to_chat.",
-        )
-    end = _last_assistant(messages)
-    return [_plain(message) for message in (messages if end is None else messages[:end])]
+    Raises UserError where there are no messages.
+    """
+    conversation = conversation_of(row)
+    asked = conversation.messages[: _last_assistant(conversation)]
+    return Conversation(tuple(_without_weight(message) for message in asked), conversation.tools)
 
 
 def target_of(row: Row) -> str:
-    """The expected answer: the last assistant turn, or the column `target`; raises UserError if there is neither."""
-    messages = _messages(row)
-    end = _last_assistant(messages)
-    target = row.get("target") if end is None else messages[end].get("content")
-    if target is None:
+    """The expected answer: the last assistant turn, or the column `target`; raises UserError if there is neither.
+
+    How a tool call is written differs from template to template, so a turn that calls tools is no expected answer.
+    """
+    turn = _expected(row)
+    if turn is None or turn.get("tool_calls"):
+        if row.get("target") is not None:
+            return str(row["target"])
         raise UserError(
-            f"record {row.get('id', '?')} has no expected answer.",
-            "A test row ends with an assistant message, or has a column target.",
+            f"record {row.get('id', '?')} has no expected answer{'' if turn is None else ' but a call of tools'}.",
+            "A test row ends with an assistant message that is text, or has a column target.",
         )
-    return str(target)
+    return str(turn["content"])
+
+
+def answer_of(row: Row) -> str:
+    """The last assistant turn (or the column `target`) to read and to copy, calls of tools as JSON behind its text."""
+    turn = _expected(row)
+    if turn is None or not turn.get("tool_calls"):
+        return target_of(row)
+    calls = [json.dumps(call["function"], ensure_ascii=False) for call in turn["tool_calls"]]
+    return "\n".join([turn["content"]] * bool(turn["content"]) + calls)
 
 
 def prompt_of(chat: Chat) -> str:
     """The last user message of a chat, or its last message where nobody is called user."""
     asked = [message for message in chat if message["role"] == "user"] or list(chat)
-    return asked[-1]["content"] if asked else ""
+    return str(asked[-1]["content"]) if asked else ""
 
 
-def _messages(row: Row) -> Sequence[Mapping[str, object]]:
-    return cast("Sequence[Mapping[str, object]]", row.get("messages") or ())
+def _expected(row: Row) -> Message | None:
+    """The last assistant turn, None where there is none or it says nothing at all."""
+    messages = cast("list[Mapping[str, object]]", row.get("messages") or [])
+    turn = conversation_of(row) if messages else ()
+    end = _last_assistant(turn)
+    if end is None or (messages[end].get("content") is None and not turn[end].get("tool_calls")):
+        return None
+    return turn[end]
 
 
-def _last_assistant(messages: Sequence[Mapping[str, object]]) -> int | None:
-    turns = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+def _last_assistant(chat: Chat) -> int | None:
+    turns = [index for index, message in enumerate(chat) if message["role"] == "assistant"]
     return turns[-1] if turns else None
 
 
-def _plain(message: Mapping[str, object]) -> dict[str, str]:
-    """A message without its empty fields and its training weight, as models take it."""
-    given = {key: value for key, value in message.items() if value is not None and key != "weight"}
-    return {key: str(value) for key, value in given.items()} | {"content": str(message.get("content") or "")}
+def _without_weight(message: Message) -> Message:
+    """What is learnt and what is not is no concern of a model that is asked."""
+    return {key: value for key, value in message.items() if key != "weight"}

@@ -14,6 +14,7 @@ from tunesmith.core.artifact import Manifest, finish, is_done
 from tunesmith.core.executor import Executor
 from tunesmith.core.hashing import key_of
 from tunesmith.recipe import Recipe
+from tunesmith.run.ranks import Ranks
 
 FOLDERS = {
     "dataset": "datasets",
@@ -45,6 +46,7 @@ class Context:
     show: Show
     mark: bool = False
     remeasure: bool = False
+    ranks: Ranks = field(default_factory=Ranks)  # the processes of a training
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # warnings for the report
 

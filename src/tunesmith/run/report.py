@@ -59,7 +59,7 @@ def make_report(
         "training": {name: _training(folder) for name, folder in checkpoints.items()},
         "curves": {name: read_manifest(folder).facts.get("curve", []) for name, folder in checkpoints.items()},
         "waived": [{"check": check, "reason": reason} for check, reason in recipe.waive.items()],
-        "warnings": list(context.notes),
+        "warnings": [*context.notes, *_warned(checkpoints)],
         "seconds": dict(context.seconds),
         "artifacts": _artifacts(context, lists, checkpoints, evaluated),
         "changed": dict(recipe.changed),
@@ -176,6 +176,12 @@ def _training(folder: Path) -> dict[str, object]:
         "epochs": facts.get("epochs"),
         "parameters": facts.get("parameters"),
     }
+
+
+def _warned(checkpoints: Mapping[str, Path]) -> list[str]:
+    """What the trainings warned of."""
+    warned = {name: read_manifest(folder).facts.get("warnings", []) for name, folder in checkpoints.items()}
+    return [f"{name}: {warning}" for name, warnings in warned.items() for warning in cast("list[str]", warnings)]
 
 
 def _artifacts(

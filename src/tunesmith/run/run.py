@@ -21,6 +21,7 @@ from tunesmith.run.hold import check_whole
 from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
 from tunesmith.run.model_card import write_model_cards
+from tunesmith.run.ranks import Ranks, dismiss
 from tunesmith.run.report import make_report
 from tunesmith.run.search import Trial, as_json, train_step
 from tunesmith.run.trackers import check_trackers
@@ -45,13 +46,17 @@ def run_recipe(
     workers: int | None = None,
     mark: bool = False,
     remeasure: bool = False,
+    ranks: Ranks | None = None,
 ) -> Outcome:
     """Run a recipe in a workspace; raises UserError for what a user can mend and Waiting for a review round."""
+    ranks = ranks or Ranks()
     executor = LocalExecutor(workers or usable_cores())
-    context = Context(recipe, workspace.resolve(), executor, show, mark=mark, remeasure=remeasure)
+    context = Context(recipe, workspace.resolve(), executor, show, mark=mark, remeasure=remeasure, ranks=ranks)
     with closing(executor), disk_errors(context.workspace), locked(context.workspace):
         check_whole(context.workspace)
-        return _run(context)
+        outcome = _run(context)
+        dismiss(ranks)
+        return outcome
 
 
 def _run(context: Context) -> Outcome:

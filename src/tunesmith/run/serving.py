@@ -12,7 +12,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.core.registry import near
 from tunesmith.data.dataset import Dataset, open_dataset
 from tunesmith.data.funnel import manifests
-from tunesmith.models.rows import chat_of, prompt_of, target_of
+from tunesmith.models.rows import answer_of, chat_of, prompt_of
 from tunesmith.run.context import ref_of
 from tunesmith.run.evaluation import verdict_of
 
@@ -115,7 +115,7 @@ def training_rows(workspace: Path, key: str) -> Iterable[Row]:
         columns = [name for name in ("id", "messages", "target") if name in dataset.columns]
         for table in dataset.tables(columns, part="train"):
             for row in table.to_pylist():
-                yield Row(str(row["id"]), prompt_of(chat_of(row)), target_of(row))
+                yield Row(str(row["id"]), prompt_of(chat_of(row)), answer_of(row))
 
 
 def seen_by(workspace: Path, datasets: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tunesmith.data.dataset import Dataset
 
-COLUMNS = ("id", "messages", "tools", "chosen", "rejected", "weight", "copies")
+COLUMNS = ("id", "messages", "tools", "chosen", "rejected", "desirable", "weight", "copies")
 AT_ONCE = 1000
 
 

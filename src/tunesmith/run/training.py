@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, cast
 
 from tunesmith.core.errors import UserError
+from tunesmith.core.executor import LocalExecutor
 from tunesmith.data.dataset import Dataset
+from tunesmith.evaluate.metrics.rouge_l import rouge_l
+from tunesmith.evaluate.metrics.words import words
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
 from tunesmith.run.bases import find_base
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
+from tunesmith.run.ranks import Ranks, together
 from tunesmith.run.trackers import tracked
 from tunesmith.run.train_rows import TrainRows
 
@@ -42,9 +47,10 @@ def run_training(
     parameters = {} if untrained else _parameters(context, step)
     inputs = {"data": ref_of(dataset.folder), "start": start_key}
     module = step.trainer.module()
-    fixed = {"tokenizer": step.tokenizer, "init": step.init, "start": step.start, "threads": _threads()}
+    fixed = {"tokenizer": step.tokenizer, "init": step.init, "start": step.start, "threads": _threads(context.ranks)}
     if step.adapter is not None and not untrained:
         fixed["adapter"] = {"kind": step.adapter.kind, **step.adapter.options}
+    fixed |= {} if untrained else context.ranks.in_key
     plan = Plan(
         "checkpoint",
         "untrained" if untrained else step.name,
@@ -61,8 +67,12 @@ def run_training(
         job = _job(context, step, dataset, start, out / "model.tmp", resume)
         shutil.rmtree(job.out, ignore_errors=True)
         job.out.mkdir()
-        train = partial(_train, step, parameters=parameters)
-        made = _write_untrained(job) if untrained else tracked(context, step, job, parameters, train)
+        if untrained:
+            made = _write_untrained(job)
+        else:
+            _tell_of_gpus(context)
+            with together(context.ranks, partial(_take_part, _told(context), step, dataset, start, resume, parameters)):
+                made = tracked(context, step, job, parameters, partial(_train, step, parameters=parameters))
         for path in files_of_folder(job.out):
             path.replace(out / path.name)
         job.out.rmdir()
@@ -99,6 +109,8 @@ def _train(step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
         "computed": trained.chosen,
         "curve": trained.curve,
     }
+    if trained.warnings:
+        facts["warnings"] = list(trained.warnings)
     return Made({"train": len(job.train), "validation": len(job.validation)}, {}, facts)
 
 
@@ -124,7 +136,14 @@ def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scra
         say=context.show.say,
         progress=lambda done, total, numbers: context.show.progress(f"train {step.name}", done, total, numbers),
         adapter=None if step.adapter is None else Adapter(step.adapter.kind, step.adapter.options),
+        watch=watched,
     )
+
+
+def watched(answers: Sequence[str], expected: Sequence[str]) -> dict[str, float]:
+    """What is watched of answers while preferences are learnt: ROUGE-L to what was expected, and words, on average."""
+    scores = [score for score in rouge_l(answers, expected) if score is not None]
+    return {**({"meaning": fmean(scores)} if scores else {}), "words": fmean(map(words, answers))}
 
 
 def _start(
@@ -142,13 +161,49 @@ def _start(
     return base.folder, base.key, {"base": base.facts}
 
 
-def _threads() -> int:
-    """How many threads training uses: checkpoints are the same bytes only for the same number."""
-    return int(os.environ.get("TUNESMITH_THREADS", "0")) or min(8, len(os.sched_getaffinity(0)))
+def _threads(ranks: Ranks) -> int:
+    """How many threads a process trains with: checkpoints are the same bytes only for the same number."""
+    cores = len(os.sched_getaffinity(0)) // ranks.on_this_machine
+    return int(os.environ.get("TUNESMITH_THREADS", "0")) or max(1, min(8, cores))
 
 
 def _prepare(context: Context) -> None:
     import torch
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    torch.set_num_threads(_threads())
+    torch.set_num_threads(_threads(context.ranks))
+
+
+def _tell_of_gpus(context: Context) -> None:
+    import torch
+
+    if told := context.ranks.idle_gpus(torch.cuda.device_count()):
+        context.show.say(told)
+
+
+class _Silent:
+    """How the other processes of a training speak: the first one speaks for all."""
+
+    def say(self, sentence: str) -> None:
+        """Nothing."""
+
+    def progress(self, step: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        """Nothing."""
+
+
+def _told(context: Context) -> Context:
+    """The run as the other processes of a training know it."""
+    return replace(context, executor=LocalExecutor(1), show=_Silent())
+
+
+def _take_part(
+    context: Context,
+    step: TrainStep,
+    dataset: Dataset,
+    start: Path | Scratch,
+    resume: Path,
+    parameters: Mapping[str, object],
+) -> None:
+    """The part of another process in a training: all of it, but it writes nothing that stays."""
+    _prepare(context)
+    _train(step, _job(context, step, dataset, start, resume / "unwritten", resume), parameters)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from tunesmith.core.errors import UserError
 from tunesmith.models.base import Chat, Model
 from tunesmith.serve.wire import Refusal
 
@@ -41,6 +42,8 @@ def served_local(model: LocalModel, *, key: str, run: str = "") -> Served:
                 return len(render(tokenizer, chat, answer=False).ids)
         except TemplateError as error:  # such as roles that must alternate and do not
             raise Refusal(f"The model's chat template refuses these messages: {error}", param="messages") from error
+        except UserError as error:  # here, before the chat is in a batch with those of others
+            raise Refusal(error.problem, param="messages") from error
 
     return Served(model, key, run, getattr(model.model.config, "max_position_embeddings", None), count_tokens)
 

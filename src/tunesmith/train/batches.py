@@ -140,17 +140,22 @@ def feed_of(
     return feed
 
 
-def parts_of(indices: Index, lengths: Index, room: int | None) -> list[Index]:
-    """Rows of a batch in parts of at most `room` padded tokens each; a longer row is a part of its own."""
-    if room is None:
+def parts_of(indices: Index, lengths: Index, room: int | None, *, world: int = 1) -> list[Index]:
+    """Rows of a batch in parts of at most `room` padded tokens each; a longer row is a part of its own.
+
+    For more than one process there are `world` parts of like length in turn, one a process, as long as rows suffice.
+    """
+    if room is None and world == 1:
         return [indices]
     ordered = indices[np.argsort(lengths[indices], kind="stable")]
-    parts: list[list[int]] = [[]]
+    rounds: list[list[int]] = [[]]
     for index in ordered:
-        if parts[-1] and (len(parts[-1]) + 1) * int(lengths[index]) > room:
-            parts.append([])
-        parts[-1].append(int(index))
-    return [np.array(part, dtype=np.int64) for part in parts]
+        rows = -(-(len(rounds[-1]) + 1) // world)
+        if room is not None and len(rounds[-1]) >= world and rows * int(lengths[index]) > room:
+            rounds.append([])
+        rounds[-1].append(int(index))
+    dealt = [one[process::world] for one in rounds for process in range(world)]
+    return [np.array(part, dtype=np.int64) for part in dealt if part]
 
 
 def by_length(lengths: Index, size: int) -> list[Index]:

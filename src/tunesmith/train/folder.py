@@ -15,6 +15,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.train.adapters import attach
 from tunesmith.train.budget import Chosen
 from tunesmith.train.device import Device, count_parameters, pick_device
+from tunesmith.train.devices import here
 from tunesmith.train.job import Job, Rows, Scratch
 from tunesmith.train.loop import trained_weights
 from tunesmith.train.meter import Meter
@@ -106,11 +107,11 @@ def _with_options(
 
 
 def texts_of(rows: Rows) -> Iterable[str]:
-    """The text of every turn of every row, in order."""
+    """The text of every turn of every row, in order, with the tools it may call and those it calls."""
     for row in rows:
-        for column in TURNS:
-            for message in cast("list[Mapping[str, str]]", row.get(column) or []):
-                yield message["content"]
+        turns = [turn for column in TURNS for turn in cast("list[Mapping[str, object]]", row.get(column) or [])]
+        told = [turn.get(name) for turn in turns for name in ("content", "tool_calls")]
+        yield from (text if isinstance(text, str) else json.dumps(text) for text in (row.get("tools"), *told) if text)
 
 
 def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
@@ -139,8 +140,10 @@ def write_folder(
 ) -> None:
     """Fill `out`: config, safetensors, tokenizer with its chat template, decoding settings, and the curve.
 
-    Without a repetition_penalty the model keeps the one it came with.
+    Without a repetition_penalty the model keeps the one it came with. Of several processes only the main one writes.
     """
+    if not here().is_main:
+        return
     from transformers import GenerationConfig
 
     model, tokenizer = start.model, start.tokenizer

@@ -44,7 +44,8 @@ class Job:
     """One training: where it starts, what it learns from, where it writes, and how it speaks.
 
     A row has `messages`, a list of {role, content}. In a row of preferences `messages` is the prompt and `chosen` and
-    `rejected` are lists of the messages that answer it. `weight` (default 1) is how often a row is drawn in an epoch,
+    `rejected` are lists of the messages that answer it; or it has `desirable`, which says of a whole chat whether its
+    last turn is a good answer. `weight` (default 1) is how often a row is drawn in an epoch,
     on average. `out` is an empty folder that becomes a Hugging Face model folder; `resume` is kept apart from it.
     `watch` scores answers to held-out prompts while preferences are learnt.
     """
@@ -79,3 +80,4 @@ class Trained:
     chosen: dict[str, object]
     parameters: int
     trained: int  # of the parameters: those that moved
+    warnings: tuple[str, ...] = ()

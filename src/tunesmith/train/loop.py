@@ -6,13 +6,16 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tunesmith.core.errors import UserError
 from tunesmith.train.batches import Feed
+from tunesmith.train.devices import dealt, here
 from tunesmith.train.meter import Meter
 from tunesmith.train.resume import load_state, save_state
+from tunesmith.train.spread import Alone, spread
 from tunesmith.train.stop import Stop
 
 if TYPE_CHECKING:
@@ -65,30 +68,46 @@ def train(
     say: Callable[[str], None],
     progress: Callable[[int, int, Mapping[str, float]], None],
     meter: Meter | None = None,
+    begin: Numbers | None = None,
 ) -> State:
     """Train to the step budget (or until validation stops improving) and leave the best weights in the model.
 
     `loss` gives of each part of a batch its share of the batch's loss, so that the shares add up to it. `validate`
-    returns at least "validation_loss"; without it the last weights stay. Killed at any moment and called again with
-    the same arguments, it ends with the same bytes as if undisturbed, on the same device and threads; asked to end
-    (SIGTERM), it writes its state first.
+    returns at least "validation_loss"; without it the last weights stay. An "eligible" of 0 among its numbers keeps
+    these weights from being the best. `begin` are its numbers before the first step, the first of the curve. Killed at
+    any moment and called again with the same arguments, it ends with the same bytes as if undisturbed, on the same
+    devices and threads; asked to end (SIGTERM), it writes its state first. On more than one device each process calls
+    this with the same arguments; the main one writes, and is left with the weights.
     """
+    devices = here()
+    fingerprint = devices.mark(fingerprint)
+    lie = spread(model, devices)
     optimizer = _optimizer(model, settings)
-    state = _resumed(model, optimizer, resume, fingerprint, say)
+    state = _resumed(model, lie, optimizer, resume, fingerprint, say)
+    devices.check_same("the step to go on from", state.step)
     saver = _Saver(resume, settings.save_every_s)
     meter = meter or Meter()
+    if begin is not None and not state.curve:
+        _enter(model, state, {"step": 0.0, **begin})
     with Stop() as stop:
         for parts in batches(state.step):
             if state.step >= settings.steps or _exhausted(state, settings):
                 break
-            numbers = _step(model, optimizer, parts, loss, settings, state.step, meter)
+            sums = _step(model, lie, optimizer, parts, loss, settings, state.step, meter)
+            # One process may be asked to end, and clocks differ: what is decided, is decided by all at the same step.
+            wishes = {"asked": float(stop.asked), "due": float(devices.is_main and saver.is_due())}
+            numbers = devices.added({**sums, **wishes})
+            stop.asked, due = numbers.pop("asked") > 0, numbers.pop("due") > 0
+            _check_finite(numbers["loss"], state.step, settings)
             state.step += 1
-            _measure(model, state, numbers, settings, validate)
+            _measure(model, lie, state, numbers, settings, validate)
             progress(state.step, settings.steps, {**numbers, **meter.numbers()})
-            saver.maybe(lambda: _packed(model, optimizer, state, fingerprint), state.step, now=stop.asked)
+            if due or stop.asked:
+                saver.save(lambda: _packed(model, lie, optimizer, state, fingerprint), state.step)
             stop.leave_if_asked(f"training stopped at step {state.step:,} of {settings.steps:,}")
     if state.best_weights is not None:
-        _put(model, state.best_weights)
+        _put(model, lie, state.best_weights)
+    lie.end()
     return state
 
 
@@ -105,36 +124,45 @@ def _optimizer(model: PreTrainedModel, settings: Settings) -> torch.optim.AdamW:
 
 def _step(
     model: PreTrainedModel,
+    lie: Alone,
     optimizer: torch.optim.AdamW,
     parts: Iterable[T],
     loss: Loss[T],
     settings: Settings,
     step: int,
     meter: Meter,
-) -> Numbers:
+) -> dict[str, torch.Tensor]:
+    """Take one step; gives this process's share of what is shown of it."""
     import torch
 
+    devices = here()
     for group in optimizer.param_groups:
         group["lr"] = learning_rate_at(step, settings)
-    torch.manual_seed(settings.seed * 1_000_003 + step)
+    torch.manual_seed((settings.seed * 1_000_003 + step) * devices.world + devices.rank)
     sums: dict[str, torch.Tensor] = {}
-    for part in parts:
-        value, shown = loss(model, part)
-        value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    for everyone, part, idle, last in dealt(parts, devices):
+        with lie.exchanging(last):
+            value, shown = lie.call(partial(loss, model, part))
+            value = value * 0.0 if idle else value
+            value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         for name, number in {"loss": value.detach(), **shown}.items():
+            number = number * 0.0 if idle else number
             sums[name] = sums[name] + number if name in sums else number
-        meter.add(part)
+        for one in everyone:
+            meter.add(one)
     torch.nn.utils.clip_grad_norm_(trained_weights(model), settings.clip)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    numbers = {name: number.item() for name, number in sums.items()}
     meter.end_of_step()
-    if not math.isfinite(numbers["loss"]):
+    return sums
+
+
+def _check_finite(loss: float, step: int, settings: Settings) -> None:
+    if not math.isfinite(loss):
         raise UserError(
-            f"The loss became {numbers['loss']} at step {step + 1}.",
+            f"The loss became {loss} at step {step + 1}.",
             f"Lower the learning rate (it is {settings.learning_rate:g}).",
         )
-    return numbers
 
 
 def trained_weights(model: PreTrainedModel) -> list[torch.nn.Parameter]:
@@ -152,6 +180,7 @@ def learning_rate_at(step: int, settings: Settings) -> float:
 
 def _measure(
     model: PreTrainedModel,
+    lie: Alone,
     state: State,
     numbers: Numbers,
     settings: Settings,
@@ -165,9 +194,14 @@ def _measure(
     count = state.sums.pop("count")
     entry = {"step": float(state.step), **{name: total / count for name, total in state.sums.items()}}
     state.sums = {}
-    entry |= validate() if validate else {}
+    _enter(model, state, entry | (lie.measure(validate) if validate else {}))
+
+
+def _enter(model: PreTrainedModel, state: State, entry: Numbers) -> None:
+    """One more measurement of the curve; its weights are kept if they are the best that may be."""
+    eligible = entry.pop("eligible", 1.0)
     state.curve.append(entry)
-    if entry.get("validation_loss", math.inf) < state.best:
+    if eligible and entry.get("validation_loss", math.inf) < state.best:
         state.best, state.best_step = entry["validation_loss"], state.step
         state.best_weights = _copied(model)
 
@@ -175,11 +209,11 @@ def _measure(
 def _moving(model: PreTrainedModel) -> Weights:
     """What training changes: the trained weights, and buffers; frozen weights are those of the start."""
     frozen = {name for name, weight in model.named_parameters(remove_duplicate=False) if not weight.requires_grad}
-    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+    return {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if name not in frozen}
 
 
-def _put(model: PreTrainedModel, weights: Weights) -> None:
-    wrong = model.load_state_dict(weights, strict=False).unexpected_keys
+def _put(model: PreTrainedModel, lie: Alone, weights: Weights) -> None:
+    wrong = model.load_state_dict(lie.placed(weights), strict=False).unexpected_keys
     assert not wrong, f"weights that the model does not have: {wrong}"
 
 
@@ -188,8 +222,8 @@ def _copied(model: PreTrainedModel) -> Weights:
     moving = _moving(model)
     seen: dict[int, torch.Tensor] = {}
     for tensor in moving.values():
-        seen.setdefault(tensor.data_ptr(), tensor.detach().clone())
-    return {name: seen[tensor.data_ptr()] for name, tensor in moving.items()}
+        seen.setdefault(id(tensor), tensor.detach().clone())
+    return {name: seen[id(tensor)] for name, tensor in moving.items()}
 
 
 def _exhausted(state: State, settings: Settings) -> bool:
@@ -197,13 +231,17 @@ def _exhausted(state: State, settings: Settings) -> bool:
     return settings.patience is not None and measured >= settings.patience
 
 
-def _packed(model: PreTrainedModel, optimizer: torch.optim.AdamW, state: State, fingerprint: str) -> dict[str, object]:
-    packed = {**vars(state), "model": _moving(model), "optimizer": optimizer.state_dict()}
+def _packed(
+    model: PreTrainedModel, lie: Alone, optimizer: torch.optim.AdamW, state: State, fingerprint: str
+) -> dict[str, object]:
+    moving = {name: tensor.data for name, tensor in lie.whole(_moving(model)).items()}
+    packed = {**lie.whole(vars(state)), "model": moving, "optimizer": lie.whole(optimizer.state_dict())}
     return {**packed, "fingerprint": fingerprint}
 
 
 def _resumed(
     model: PreTrainedModel,
+    lie: Alone,
     optimizer: torch.optim.AdamW,
     folder: Path,
     fingerprint: str,
@@ -213,8 +251,9 @@ def _resumed(
     if packed is None:
         return State()
     packed.pop("fingerprint")
-    _put(model, cast("Weights", packed.pop("model")))
-    optimizer.load_state_dict(cast("dict[str, object]", packed.pop("optimizer")))
+    _put(model, lie, cast("Weights", packed.pop("model")))
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    optimizer.load_state_dict(lie.placed_state(cast("dict[str, object]", packed.pop("optimizer")), weights))
     state = State(**packed)  # type: ignore[arg-type]  # written by _packed, checked by its hash
     say(f"goes on from step {state.step}")
     return state
@@ -228,11 +267,13 @@ class _Saver:
         self.every_s = every_s
         self.due = time.monotonic()  # the first write is at once: a full disk shows before the work is done
 
-    def maybe(self, packed: Callable[[], dict[str, object]], step: int, *, now: bool = False) -> None:
-        """Write if it is time, or at once."""
+    def is_due(self) -> bool:
+        """Whether it is time."""
+        return time.monotonic() >= self.due
+
+    def save(self, packed: Callable[[], dict[str, object]], step: int) -> None:
+        """Write; the next time is later, the longer it took."""
         begun = time.monotonic()
-        if begun < self.due and not now:
-            return
         save_state(self.folder, packed(), step)
         ended = time.monotonic()
         self.due = ended + self.every_s * max(1.0, 7 * (ended - begun))  # a write of 1 s comes every 21 s

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tunesmith.core.errors import UserError
-from tunesmith.models.base import Chat
 from tunesmith.models.chat import Tokens, render_all
+from tunesmith.models.conversation import conversation_of
 from tunesmith.train.batches import IGNORED, Batch, Index, Whole, by_length, collate, feed_of, pack, parts_of
 from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, sft_rate, steps_of, usual_batch
 from tunesmith.train.corpus import Rendered, render_rows
 from tunesmith.train.device import Device
+from tunesmith.train.devices import here
 from tunesmith.train.folder import Start, start_from, write_folder
 from tunesmith.train.job import Computed, Job, Row, Rows, Scratch, Trained
 from tunesmith.train.loop import Numbers, Settings, State, train
 from tunesmith.train.losses import sft_loss
+from tunesmith.train.watching import Asked, Held, watcher_of
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +46,7 @@ def sft(
     layout: Layout | None = None,
     patience: int | None = 3,
     repetition_penalty: float | None = None,
+    watch: bool = False,
 ) -> Trained:
     """Supervised fine-tuning on chats: only the assistant's turns are learnt, the best weights by validation are kept.
 
@@ -53,7 +56,8 @@ def sft(
     out and counted. layout is how a batch lies in memory, which changes no result but rounding: rows of like length
     padded (buckets), or end to end without padding (packed). patience stops after so many measurements (ten in a
     training) without a better validation loss. repetition_penalty (CTRL, arXiv 1909.05858; 1 is none) goes into the
-    decoding settings, which every engine reads. Raises UserError where nothing is left to learn.
+    decoding settings, which every engine reads. With watch, meaning and length of greedy answers to up to 64 held-out
+    prompts stand in the curve; they decide nothing here. Raises UserError where nothing is left to learn.
     """
     start = start_from(job)
     limit = min(max_length or start.room, start.room)
@@ -75,16 +79,17 @@ def sft(
     )
     lay = start.layout(layout)
     hide = partial(_hidden, start, word=word_dropout, prompt=prompt_dropout, seed=job.seed)
+    watcher = watcher_of(job, start, job.validation, held_out.kept, _asked) if watch else None
     job.say(f"sft: {len(learnt):,} rows, {start.account}, {budget:,} steps of {size}")
     state = train(
         start.model,
         feed_of(partial(_parts, learnt, start, lay), learnt.lengths, size=size, weights=learnt.weights, seed=job.seed),
         loss=lambda model, batch: (_loss(model, hide(batch), start.device, label_smoothing), {}),
         settings=settings,
-        validate=partial(validation_loss, held_out, start) if len(held_out) else None,
+        validate=Held(partial(validation_loss, held_out, start), watcher) if len(held_out) else None,
         resume=job.resume,
         fingerprint=fingerprint_of(
-            [vars(settings), word_dropout, prompt_dropout, label_smoothing, size, lay, start.adapted], learnt
+            [vars(settings), word_dropout, prompt_dropout, label_smoothing, size, lay, start.adapted, watch], learnt
         ),
         say=job.say,
         progress=job.progress,
@@ -95,22 +100,28 @@ def sft(
     return trained(state, size, learnt, start)
 
 
-def trained(state: State, batch_size: int, learnt: Rendered, start: Start) -> Trained:
-    """The account of a finished training."""
+def trained(state: State, batch_size: int, learnt: Rendered, start: Start, warnings: tuple[str, ...] = ()) -> Trained:
+    """The account of a finished training; its warnings are said."""
+    for warning in warnings:
+        start.chosen.say(f"warning: {warning}")
     epochs = state.step * batch_size / float(learnt.weights.sum())
-    return Trained(state.step, epochs, state.curve, start.chosen.as_dict(), start.parameters, start.trained)
+    return Trained(state.step, epochs, state.curve, start.chosen.as_dict(), start.parameters, start.trained, warnings)
 
 
 def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rendered:
-    """The rows' tokens and weights (of a pair the chosen answer's), without those too long or without an answer."""
+    """The rows' tokens and weights (of a pair the chosen answer's), without those too long or without a good answer."""
 
     def render(some: Sequence[Row]) -> list[Tokens]:
-        return render_all(start.tokenizer, [chat_of(row, "chosen" if row.get("chosen") else None) for row in some])
+        chats = [conversation_of(row, "chosen" if row.get("chosen") else None) for row in some]
+        made = zip(some, render_all(start.tokenizer, chats), strict=True)
+        return [
+            replace(row, mask=[0] * len(row.ids)) if given.get("desirable") is False else row for given, row in made
+        ]
 
     found = render_rows(rows, [render], limit=limit, folder=tokens_folder(job, part))
     if found.too_long or found.empty:
         long, empty = found.too_long, found.empty
-        job.say(f"{part}: {long:,} rows longer than {limit} tokens and {empty:,} without an answer are left out")
+        job.say(f"{part}: {long:,} rows longer than {limit} tokens and {empty:,} without a good answer are left out")
     if part == "train" and not len(found):
         raise UserError("No training row has an answer within the length limit.", f"The limit is {limit} tokens.")
     return found
@@ -118,14 +129,14 @@ def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rende
 
 def tokens_folder(job: Job, part: str) -> Path:
     """Where the rendered rows of a part lie while a training lasts."""
-    return job.resume / "tokens" / part
+    rank = here().rank  # each process renders the rows for itself
+    return job.resume / (f"tokens-{rank}" if rank else "tokens") / part
 
 
-def chat_of(row: Row, answer: str | None = None) -> Chat:
-    """The messages of a row, with those of an answer column behind them."""
-    messages: list[dict[str, str]] = row["messages"]  # type: ignore[assignment]  # as the schema says
-    answers: list[dict[str, str]] = row[answer] if answer else []  # type: ignore[assignment]
-    return [*messages, *answers]
+def _asked(row: Row) -> Asked | None:
+    """What is asked of the model while it learns, and what is expected; None where that is no text."""
+    *prompt, answer = conversation_of(row, "chosen" if row.get("chosen") else None)  # a kept row has turns
+    return (prompt, answer["content"]) if prompt and answer["role"] == "assistant" and answer["content"] else None
 
 
 def _decay(scratch: bool) -> Computed:
@@ -137,7 +148,7 @@ def _parts(rows: Rendered, start: Start, layout: str, indices: Index, step: int)
     side = rows.sides[0]
     whole = Whole(step, len(indices), int(side.labels[indices].sum()))
     lay = pack if layout == "packed" else collate
-    for part in parts_of(indices, side.lengths, start.part_tokens):
+    for part in parts_of(indices, side.lengths, start.part_tokens, world=here().world):
         yield lay(side.rows(part), pad=start.pad, device=start.device.name, whole=whole)
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from tunesmith.core.artifact import replacing
 from tunesmith.recipe import Recipe
 from tunesmith.run import Outcome, disk_errors, run_recipe
+from tunesmith.run.ranks import Ranks
 from tunesmith.run.reports import read_report
 from tunesmith.web.progress import speaking
 from tunesmith.web.report import report_html
@@ -17,12 +18,18 @@ from tunesmith.web.terminal import print_report
 
 
 def run_and_show(
-    recipe: Recipe, workspace: Path, *, workers: int | None = None, mark: bool = False, remeasure: bool = False
+    recipe: Recipe,
+    workspace: Path,
+    *,
+    workers: int | None = None,
+    mark: bool = False,
+    remeasure: bool = False,
+    ranks: Ranks | None = None,
 ) -> Outcome:
     """Run a recipe with progress, write report.html, and print the report."""
     console = Console()
     with speaking(console) as speaker:
-        outcome = run_recipe(recipe, workspace, speaker, workers=workers, mark=mark, remeasure=remeasure)
+        outcome = run_recipe(recipe, workspace, speaker, workers=workers, mark=mark, remeasure=remeasure, ranks=ranks)
     with disk_errors(workspace):
         write_page(outcome.folder, outcome.report)
     print_report(outcome.report, console)

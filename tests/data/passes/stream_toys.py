@@ -28,6 +28,10 @@ class Shards:
     def shards(self) -> int:
         return len(self.tables)
 
+    @property
+    def columns(self) -> list[str]:
+        return list(self.tables[0].column_names)
+
     def read(self, shard: int, columns: Sequence[str], *, part: str | None = None) -> pa.Table:
         table = self.tables[shard]
         arrays = [

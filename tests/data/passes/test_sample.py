@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.data.passes.stream_toys import column, ids_of, stream_of, texts
+from tests.data.passes.stream_toys import Rows, column, ids_of, stream_of, texts
 
+from tunesmith.core.errors import UserError
 from tunesmith.data.passes import _exchange
 from tunesmith.data.passes.sample import keep, sample
 
@@ -36,3 +37,31 @@ def test_partitions_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     one = list(sample(stream_of(*SHARDS, scratch=tmp_path / "one"), rows=20))
     monkeypatch.setattr(_exchange, "PARTITION_ROWS", 30)
     assert list(sample(stream_of(*SHARDS, scratch=tmp_path / "many"), rows=20)) == one
+
+
+def classes(*counts: tuple[str, int]) -> Rows:
+    return [
+        {"text": f"{label} {number}", "meta": {"label": label}} for label, count in counts for number in range(count)
+    ]
+
+
+def test_each_class_has_an_order_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = [classes(("a", 12), ("b", 3)), classes(("c", 1), ("a", 8))]
+    ranks = column(list(sample(stream_of(*shards, scratch=tmp_path / "one"), rows=5, each="meta.label")), "rank")
+    assert sorted([*ranks[:12], *ranks[16:]]) == list(range(20))  # type: ignore[type-var]
+    assert (sorted(ranks[12:15]), ranks[15]) == ([0, 1, 2], 0)  # type: ignore[type-var]
+    assert any(rank < 5 for rank in ranks[16:])  # type: ignore[operator]  # both shards' rows of a take part
+    monkeypatch.setattr(_exchange, "PARTITION_ROWS", 4)
+    many = sample(stream_of(*shards, scratch=tmp_path / "many"), rows=5, each="meta.label")
+    assert column(list(many), "rank") == ranks
+
+
+def test_records_without_a_class_are_one_class(tmp_path: Path) -> None:
+    rows = [*classes(("a", 4)), *texts("one", "two", "three")]
+    ranks = column(list(sample(stream_of(rows, scratch=tmp_path), rows=2, each="meta.label")), "rank")
+    assert (sorted(ranks[:4]), sorted(ranks[4:])) == ([0, 1, 2, 3], [0, 1, 2])  # type: ignore[type-var]
+
+
+def test_a_class_that_nothing_gives_is_a_mistake_of_the_recipe(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="sample: there is no column 'labels'"):
+        list(sample(stream_of(*SHARDS, scratch=tmp_path), rows=2, each="labels"))

@@ -64,6 +64,10 @@ CONVERSATIONS: dict[str, tuple[dict[str, object], list[tuple[str, str | None]]]]
         {"instruction": "Add.", "input": "2 2", "output": "4", "history": [["Hi", "Hello"]]},
         [("user", "Hi"), ("assistant", "Hello"), ("user", "Add.\n\n2 2"), ("assistant", "4")],
     ),
+    "unpaired_preference": (
+        {"prompt": "2+2?", "completion": "5", "label": False},
+        [("user", "2+2?"), ("assistant", "5")],
+    ),
     "prompt_completion": (
         {"prompt": "2+2?", "completion": [{"role": "assistant", "content": [{"type": "text", "text": "4"}]}]},
         [("user", "2+2?"), ("assistant", "4")],
@@ -221,3 +225,16 @@ def test_parts_of_a_large_file_are_read_in_the_format_of_the_whole(tmp_path: Pat
         whole = list(chats(file))
         assert [row for part in split(file, 1000) for row in chats(part)] == whole
     assert split(file, 1000) == [file]
+
+
+def test_a_label_of_true_or_false_says_whether_an_answer_is_desirable(tmp_path: Path) -> None:
+    rows = [{"prompt": "2+2?", "completion": str(sum_), "label": sum_ == 4} for sum_ in (4, 5)]
+    found, quarantined = read(file_of(tmp_path, rows))
+    assert [row["desirable"] for row in found] == [True, False]
+    assert quarantined == []
+
+
+def test_a_label_of_another_kind_stays_with_a_prompt_and_completion(tmp_path: Path) -> None:
+    ((found,), _) = read(file_of(tmp_path, [{"prompt": "2+2?", "completion": "4", "label": "sums"}]))
+    assert json.loads(found["meta"]) == {"format": "prompt_completion", "label": "sums"}
+    assert "desirable" not in found

@@ -14,7 +14,9 @@ from rouge_score.rouge_scorer import RougeScorer
 from tunesmith.core.registry import Named, names
 from tunesmith.evaluate.metrics.distinct import distinct
 from tunesmith.evaluate.metrics.f1 import f1
+from tunesmith.evaluate.metrics.json_valid import json_valid
 from tunesmith.evaluate.metrics.rouge_l import common_length, rouge_l
+from tunesmith.evaluate.metrics.slot_f1 import slot_f1
 from tunesmith.evaluate.score import score
 
 TARGETS = [
@@ -42,6 +44,53 @@ def test_the_target_scores_one_and_an_empty_answer_nothing(metric: str) -> None:
     rows = [{"id": str(index)} for index in range(len(TARGETS))]
     assert score(Named("metric", metric), {}, TARGETS, rows, TARGETS).value == 1.0
     assert score(Named("metric", metric), {}, [""] * len(TARGETS), rows, TARGETS).value == 0.0
+
+
+CALLS = [
+    '{"intent": "play", "slots": {"artist": ["miles davis"], "year": "1959"}}',
+    '{"slots": {"city": ["Paris", "Rome"]}}',
+]
+
+
+@pytest.mark.parametrize("metric", ["slot_f1", "json_valid"])
+def test_a_target_that_is_a_call_scores_one_and_an_empty_answer_nothing(metric: str) -> None:
+    assert score(Named("metric", metric), {}, CALLS, [{}, {}], CALLS).value == 1.0
+    assert score(Named("metric", metric), {}, ["", ""], [{}, {}], CALLS).value == 0.0
+
+
+def test_slots_are_counted_over_all_rows_together() -> None:
+    answers = ['{"slots": {"artist": "miles", "year": ["1959"]}}', '{"slots": {"city": ["Rome", "Oslo", "Paris"]}}']
+    scores = score(Named("metric", "slot_f1"), {}, answers, [{}, {}], CALLS)
+    # 3 right (1959, Rome, Paris) of 5 given and 4 expected; the mean of the rows' own F1 would be (1/2 + 4/5) / 2
+    assert (scores.value, scores.n) == (pytest.approx(2 * 3 / (5 + 4)), 2)
+    assert scores.of_rows is not None  # an interval by leaving out rows
+    assert scores.of_rows(np.array([1])) == pytest.approx(4 / 5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ('{"slots": {"a": ["1", "1"]}}', 0.8),  # one of two equal ones is missing
+        ('{"slots": {"a": ["1", "1", "1"]}}', 1.0),
+        ('{"slots": {"a": [1, 1, 1]}}', 0.0),  # a number is no text
+        ('{"slots": ["a", "1"]}', 0.0),
+        ('["slots"]', 0.0),
+        ('{"slots": {"a": ["1", "1", "1"]}', 0.0),  # cut off
+    ],
+)
+def test_slots_of_a_row_are_a_bag_and_what_is_no_call_has_none(answer: str, expected: float) -> None:
+    assert slot_f1([answer], ['{"slots": {"a": ["1", "1", "1"]}}']) == pytest.approx(expected)
+
+
+def test_slots_under_another_key_and_none_at_all() -> None:
+    assert slot_f1(['{"arguments": {"n": 1}}'], ['{"arguments": {"n": 1.0}}'], key="arguments") == 0.0
+    assert slot_f1(['{"arguments": {"n": 1}}'], ['{"arguments": {"n": [1]}}'], key="arguments") == 1.0
+    assert slot_f1(["[]"], ["{}"]) is None
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("[1]", 1.0), ("NaN", 0.0), ("{'a': 1}", 0.0), ('{"a": 1} {}', 0.0)])
+def test_json_is_what_the_standard_says(answer: str, expected: float) -> None:
+    assert json_valid(answer) == expected
 
 
 def test_every_metric_has_a_version_and_a_sentence_of_help() -> None:

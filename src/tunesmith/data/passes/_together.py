@@ -27,12 +27,12 @@ NONE = np.uint64(0)  # the key of no value
 Keys = NDArray[np.uint64]
 
 
-def columns_of(stream: Stream, names: Sequence[str]) -> tuple[str, ...]:
+def columns_of(stream: Stream, names: Sequence[str], *, asks: str = "split") -> tuple[str, ...]:
     """The columns that names in a recipe stand for; raises UserError for one that nothing gives."""
-    return tuple(dict.fromkeys(column for name in names for column in _columns(stream, name)))
+    return tuple(dict.fromkeys(column for name in names for column in _columns(stream, name, asks)))
 
 
-def _columns(stream: Stream, name: str) -> tuple[str, ...]:
+def _columns(stream: Stream, name: str, asks: str) -> tuple[str, ...]:
     if name in RECORD or name.startswith(META):
         return (name,)
     measured = [column for column in stream.dataset.columns if column.startswith(SIGNAL)]
@@ -40,13 +40,13 @@ def _columns(stream: Stream, name: str) -> tuple[str, ...]:
         clusters = tuple(column for column in measured if column.endswith(CLUSTER))
         if not clusters:
             hint = "Put - pass: near_dedup before it, and no edit between them."
-            raise UserError("split: it keeps near_duplicates together, and no step before it has found any.", hint)
+            raise UserError(f"{asks}: it goes by near_duplicates, and no step before it has found any.", hint)
         return clusters
     for column in (f"{SIGNAL}{name}{CLUSTER}", f"{SIGNAL}{name}"):
         if column in measured:
             return (column,)
     known = [*RECORD, NEAR, *(column.removeprefix(SIGNAL) for column in measured)]
-    raise UserError(f"split: there is no column {name!r}.", f"{near(name, known)} A field of meta is meta.NAME.")
+    raise UserError(f"{asks}: there is no column {name!r}.", f"{near(name, known)} A field of meta is meta.NAME.")
 
 
 def needed(columns: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 TURNS = ("messages", "chosen", "rejected")
-COLUMNS = (*TURNS, "target", "tools", "group", "license", "date")
+COLUMNS = (*TURNS, "desirable", "target", "tools", "group", "license", "date")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ MEANT = {
 }
 ROLES = {name: role for role, names in MEANT.items() for name in names}
 CALLS = ("function_call", "tool_call")  # ShareGPT's turns in which the assistant calls a tool
-OTHER = ("target", "group", "license", "date")  # columns of a record that a row of any format may have
+OTHER = ("desirable", "target", "group", "license", "date")  # columns of a record that a row of any format may have
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,13 @@ def prompt_completion(row: Row) -> dict[str, object]:
     return {"messages": _with_system(row, [*_prompt(row), *_answer(row, "completion")]), **_tools(row)}
 
 
+def unpaired_preference(row: Row) -> dict[str, object]:
+    """A prompt and its completion with a label, which says whether it is a good one."""
+    if not isinstance(row.get("label"), bool):
+        raise ValueError(f"label is {_kind(row.get('label'))}, not true or false")
+    return {**prompt_completion(row), "desirable": row["label"]}
+
+
 FORMATS = (  # where several fit, the first is taken: rows of pairs may have messages beside them
     Format(
         "openai_preference",
@@ -114,6 +121,13 @@ FORMATS = (  # where several fit, the first is taken: rows of pairs may have mes
     ),
     Format(
         "alpaca", "instruction, input and output", ("instruction", "output"), alpaca, ("input", "history", "system")
+    ),
+    Format(
+        "unpaired_preference",
+        "prompt and completion, and a label of true or false",
+        ("prompt", "completion", "label"),
+        unpaired_preference,
+        ("system", "tools", "functions"),
     ),
     Format(
         "prompt_completion",

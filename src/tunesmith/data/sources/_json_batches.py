@@ -15,7 +15,7 @@ from tunesmith.data.files import UTF8_MARK, Block, File, Line, lines_of
 from tunesmith.data.kernels import json_lines as kernel
 from tunesmith.data.sources._fields import COLUMNS, TURNS, Fields
 
-ODD_COLUMNS = (*TURNS, "tools")
+ODD_COLUMNS = (*TURNS, "desirable", "tools")
 BATCH_ROWS = 1000
 MOST_BYTES = 1 << 30  # of a block: offsets of text have 32 bits
 MANY = 20  # where one line in so many is odd, all are left to orjson: short batches cost more than they save

@@ -64,8 +64,8 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _is_plain(schema: pa.Schema, fields: Fields) -> bool:
     """Whether the rows are documents whose columns have the types that the schema wants."""
-    kinds = {field.name: field.type for field in schema}
-    if not pa.types.is_string(kinds.get(fields.text, pa.null())) or kinds.keys() & {*TURNS, "tools"} - {fields.text}:
+    kinds, odd = {field.name: field.type for field in schema}, {*TURNS, "desirable", "tools"}
+    if not pa.types.is_string(kinds.get(fields.text, pa.null())) or kinds.keys() & odd - {fields.text}:
         return False
     if fields.key and not (pa.types.is_string(kinds[fields.key]) or pa.types.is_integer(kinds[fields.key])):
         return False

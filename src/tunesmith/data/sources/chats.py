@@ -24,13 +24,22 @@ from tunesmith.data.sources._fields import key_text
 from tunesmith.data.sources._formats import FORMATS, OTHER, Format
 from tunesmith.data.sources._whole import quarantined
 
-VERSION = 1
+VERSION = 2
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 FIRST_ROWS = 100
 READ_BYTES = 1 << 20
 NO_OBJECT = "no JSON object, as a row is"
 BETWEEN = re.compile(r"[\s,]*")
-Name = Literal["auto", "openai_preference", "preference", "messages", "sharegpt", "alpaca", "prompt_completion"]
+Name = Literal[
+    "auto",
+    "openai_preference",
+    "preference",
+    "messages",
+    "sharegpt",
+    "alpaca",
+    "unpaired_preference",
+    "prompt_completion",
+]
 BY_NAME = {one.name: one for one in FORMATS}
 
 
@@ -46,9 +55,10 @@ def chats(file: File, *, format: Name = "auto", id: str | None = None) -> Iterat
     """Conversations and preference pairs from JSON lines, a JSON array or Parquet, in whichever known format they are.
 
     Known are OpenAI's messages (with tools) and preferences, ShareGPT's conversations, Alpaca's instruction, input and
-    output, prompt and completion, and prompt, chosen and rejected. The format of each record stands in its meta; `id`
-    names the field of the row's own key. Rows in another format are quarantined with what they lack. Raises UserError,
-    with the nearest formats and the row that failed, if the first rows are in none.
+    output, prompt and completion (and a label, true where it is a good one), and prompt, chosen and rejected. The
+    format of each record stands in its meta; `id` names the field of the row's own key. Rows in another format are
+    quarantined with what they lack. Raises UserError, with the nearest formats and the row that failed, if the first
+    rows are in none.
     """
     chosen = BY_NAME[recognised(file.whole).format if format == "auto" else format]
     for found in _rows(file):

@@ -11,7 +11,7 @@ import numpy as np
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Model
 from tunesmith.models.function import FunctionModel
-from tunesmith.models.rows import chat_of, prompt_of, target_of
+from tunesmith.models.rows import answer_of, chat_of, prompt_of
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -36,7 +36,7 @@ def nearest(
     """
     if not rows:
         raise UserError(f"{name}: nearest has no rows to look among.", "Name them, for example rows: docs.train.")
-    prompts, targets = [prompt_of(chat_of(row)) for row in rows], [target_of(row) for row in rows]
+    prompts, targets = [prompt_of(chat_of(row)) for row in rows], [answer_of(row) for row in rows]
     vectorizer = _vectorizer(analyser)
     known = vectorizer.fit_transform(prompts).T.tocsr()
 
