@@ -121,7 +121,6 @@ def _origin_limits(of: Lineage, report: Report) -> Iterator[str]:
     for one in of.steps:
         if _count(one, "train") < FEW_ROWS:
             yield f"{one.name} was trained on {_count(one, 'train'):,} rows, fewer than {FEW_ROWS:,}."
-        yield from (f"{one.name}: {warning}" for warning in cast(Sequence[str], one.facts.get("warnings", ())))
     for name in of.lists:
         if unknown := dict(_counts(report, name, "licenses")).get("unknown"):
             yield f"The licence of {unknown:,} records of {name} is not known."

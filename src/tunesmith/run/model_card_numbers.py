@@ -105,7 +105,8 @@ def limits(name: str, recipe: Recipe, report: Report) -> Iterator[str]:
             yield f"{item['item']}: {item['state']} ({item['why']})."
         elif item["list"] == "data" and item["state"] == "failed":
             yield f"Of the checklist for data, failed: {item['item']} ({item['why']})."
-    yield from (str(warning) for warning in cast(Sequence[str], report["warnings"]))
+    of_others = tuple(f"{other}: " for other in cast(Fields, report["training"]) if other != name)
+    yield from (one for one in cast(Sequence[str], report["warnings"]) if not one.startswith(of_others))
     if {"--rows", "--steps"} & recipe.changed.keys():
         yield "It comes from a rehearsal, which reads and trains less than its recipe says."
 
