@@ -122,7 +122,7 @@ def test_one_list_needs_no_name(folder: Path) -> None:
         ("goal: style", "goal: stile", r"line 2\): 'stile' is not one of style.*Did you mean 'style'"),
         ("seed: 7", "seed: '7'", r"seed \(line 4\): '7' is not a whole number"),
         ("base: scratch:0.1M", "base: scratch:7M", r"there is no size 'scratch:7M'.*Did you mean '0.7M'"),
-        ("base: scratch:0.1M", "base: org/model", r"'org/model', which is no model folder here.*config.json"),
+        ("base: scratch:0.1M", "base: ./org/model", r"'./org/model', which is no model folder here.*config.json"),
         ("  notes:\n", "  no.tes:\n", r"a list cannot be called 'no.tes'"),
         ("- source: jsonl", "- sauce: jsonl", r"data.notes\[0\] \(line 7\): there is no kind of step 'sauce'"),
         ("- source: jsonl", "- source:", r"data.notes\[0\].source \(line 7\): this source has no name"),

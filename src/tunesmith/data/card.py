@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from importlib.resources import files
 from typing import TypedDict, cast
 
 from tunesmith.core.artifact import Manifest
+from tunesmith.core.markdown import bullets, short, table
 from tunesmith.core.record import kind_of
 from tunesmith.data.dataset import Dataset
 from tunesmith.data.funnel import funnel, manifests, steps_of
@@ -23,8 +23,6 @@ DOMINANT = 0.8  # of the rows from one source is a limit worth telling
 SIZES = {1e3: "n<1K", 1e4: "1K<n<10K", 1e5: "10K<n<100K", 1e6: "100K<n<1M", 1e7: "1M<n<10M", 1e8: "10M<n<100M"}
 LARGEST = "100M<n<1B"
 KNOWN_OF_A_SOURCE = ("source", "reader", "path", "url", "version", "license", "terms", "date", "selection", "domain")
-
-Table = Sequence[Sequence[object]]
 
 
 class Catalogue(TypedDict):
@@ -46,11 +44,11 @@ def card(name: str, dataset: Dataset, *, files: str = "{part}.parquet") -> str:
     sections = {
         "": _about(dataset, kept),
         "Sources": _sources(steps, kept["source"]),
-        "Licences": _table(("licence", "records"), _counts(kept["license"])),
+        "Licences": table(("licence", "records"), _counts(kept["license"])),
         "Processing": "\n\n".join(_processing(each, several=len(lists) > 1) for each in lists),
         "Toxicity, adult content and personal data": _policy(steps),
         "Splits": _splits(kept["part"], files),
-        "Known limits": _bullets(_limits(dataset, steps, kept)),
+        "Known limits": bullets(_limits(dataset, steps, kept)),
     }
     texts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items() if text]
     return "\n\n".join([f"---\n{_front(name, dataset, kept, files)}---\n\n# {name}", *texts]) + "\n"
@@ -72,8 +70,8 @@ def _front(name: str, dataset: Dataset, kept: Mapping[str, Counter[str]], files:
     rows = dataset.count()
     matter: dict[str, object] = {
         "pretty_name": name,
-        "license": _hub_licenses(kept["license"] or ["unknown"]),
-        "language": _languages(kept[LANGUAGE]),
+        "license": hub_licenses(kept["license"] or ["unknown"]),
+        "language": languages_in(kept[LANGUAGE]),
         "size_categories": [next((size for limit, size in SIZES.items() if rows < limit), LARGEST)],
         "tags": ["tunesmith", kind_of(dataset.columns)],
         "configs": [
@@ -93,10 +91,10 @@ def _parts(parts: Counter[str]) -> list[str]:
     return [part for part, _ in _counts(parts)] or ["train"]
 
 
-def _hub_licenses(licenses: Iterable[str]) -> list[str]:
+def hub_licenses(licenses: Iterable[str]) -> list[str]:
     """The licences as the front matter may name them, each once.
 
-    >>> _hub_licenses(["CC-BY-SA-4.0", "GPL-3.0-or-later", "GFDL-1.3-only", "LicenseRef-Ours", "unknown"])
+    >>> hub_licenses(["CC-BY-SA-4.0", "GPL-3.0-or-later", "GFDL-1.3-only", "LicenseRef-Ours", "unknown"])
     ['cc-by-sa-4.0', 'gfdl', 'gpl-3.0', 'other', 'unknown']
     """
     known = _catalogue()["licenses"]
@@ -108,7 +106,7 @@ def _hub_licenses(licenses: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def _languages(languages: Counter[str]) -> list[str]:
+def languages_in(languages: Counter[str]) -> list[str]:
     """The languages of at least one row in a hundred, the most frequent first."""
     often = [code for code, rows in _counts(languages) if rows >= LEAST_SHARE * languages.total()]
     return [code for code in often if re.fullmatch(r"[a-z]{2,3}", code) and code not in NO_LANGUAGE]
@@ -119,7 +117,7 @@ def _about(dataset: Dataset, kept: Mapping[str, Counter[str]]) -> str:
     rows = dataset.count()
     read = sum(funnel(each).read for each in lists_of(dataset)[:1])
     sentences = [f"{rows:,} {kind}{'' if rows == 1 else 's'}, kept of {read:,} records that were read."]
-    if languages := _languages(kept[LANGUAGE]):
+    if languages := languages_in(kept[LANGUAGE]):
         sentences.append(f"Languages, as identified: {', '.join(languages)}.")
     if domains := [f"{domain} ({rows:,})" for domain, rows in _counts(kept["domain"]) if domain != "unknown"]:
         sentences.append(f"Domains: {', '.join(domains)}.")
@@ -138,7 +136,7 @@ def _sources(steps: Sequence[Manifest], kept: Counter[str]) -> str:
         for source in (name for name in dict.fromkeys([*told, *read]) if origins or step.inputs == {}):
             facts = {"source": source, **told.get(source, {})}
             rows.append([*(facts.get(fact) for fact in KNOWN_OF_A_SOURCE), read.get(source, 0), kept.get(source, 0)])
-    return _table((*KNOWN_OF_A_SOURCE, "records", "kept"), rows)
+    return table((*KNOWN_OF_A_SOURCE, "records", "kept"), rows)
 
 
 def _processing(dataset: Dataset, *, several: bool) -> str:
@@ -149,8 +147,8 @@ def _processing(dataset: Dataset, *, several: bool) -> str:
     title = f"### {made[-1].name}\n\n" if several else ""
     return "\n\n".join(
         [
-            title + _table(("step", "what it did"), done),
-            _table(("after", "in", "made", "lost", "why", "left"), went),
+            title + table(("step", "what it did"), done),
+            table(("after", "in", "made", "lost", "why", "left"), went),
         ]
     )
 
@@ -159,7 +157,7 @@ def _done(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """What a manifest tells of its steps: functions with their parameters, and bounds."""
     for step in steps_in(manifest):
         given = cast(Mapping[str, object], step.get("parameters", {}))
-        told = [f"{name} {_short(value)}" for name, value in given.items() if value is not None]
+        told = [f"{name} {short(value)}" for name, value in given.items() if value is not None]
         on = [f"on {step['on']}"] if step.get("on") else []
         yield f"{step['kind']} {step['as']}", ", ".join([f"{step['name']} version {step['version']}", *on, *told])
     mark = " (marked, none dropped)" if manifest.parameters.get("mark") else ""
@@ -176,14 +174,14 @@ def _policy(steps: Sequence[Manifest]) -> str:
         acts = [_act(step, steps) for step in ran if step["name"] in names]
         said = "; ".join(acts) or f"not treated, since no {' or '.join(names)} ran"
         sentences.append(f"{policy.capitalize()}: {said}.")
-    return _bullets(sentences)
+    return bullets(sentences)
 
 
 def _act(step: Mapping[str, object], steps: Sequence[Manifest]) -> str:
     """What came of a step: texts changed, or records dropped or weighed by what it measured."""
     label = str(step["as"])
     given = cast(Mapping[str, object], step.get("parameters", {}))
-    options = ", ".join(f"{name} {_short(value)}" for name, value in given.items() if value is not None)
+    options = ", ".join(f"{name} {short(value)}" for name, value in given.items() if value is not None)
     bounds = [what for manifest in steps for bound, what in _done(manifest) if bound.startswith(f"bound on {label}")]
     acts = ["it changed the texts"] if step["kind"] == "edit" else bounds
     if bounds:
@@ -199,7 +197,7 @@ def _splits(parts: Counter[str], files: str) -> str:
     if not parts:
         return f"One split, `train`: the file `{files.format(part='train')}`{how}."
     rows = [(part, count, f"`{files.format(part=part)}`") for part, count in _counts(parts)]
-    return _table(("split", "records", f"file{how}"), rows)
+    return table(("split", "records", f"file{how}"), rows)
 
 
 def _limits(dataset: Dataset, steps: Sequence[Manifest], kept: Mapping[str, Counter[str]]) -> Iterator[str]:
@@ -218,26 +216,6 @@ def _limits(dataset: Dataset, steps: Sequence[Manifest], kept: Mapping[str, Coun
 
 def _counts(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _table(header: Sequence[str], rows: Table) -> str:
-    if not rows:
-        return ""
-    lines = [header, ["---"] * len(header), *([_cell(value) for value in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else f"{value:,}" if isinstance(value, int) else _short(value)
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def _short(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _bullets(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _catalogue() -> Catalogue:

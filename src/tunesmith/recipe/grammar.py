@@ -13,6 +13,7 @@ from tunesmith.core.registry import Named
 
 StepKind = Literal["source", "signal", "edit", "pass", "make", "review"]
 STEP_KINDS: tuple[StepKind, ...] = ("source", "signal", "edit", "pass", "make", "review")
+TRACKERS = ("tensorboard", "mlflow", "wandb", "trackio")
 
 
 @dataclass(frozen=True)
@@ -150,3 +151,4 @@ class Recipe:
     changed: Mapping[str, object] = field(default_factory=dict)  # what --set, --rows and --steps changed
     rows: int | None = None  # a rehearsal reads so many rows of each source
     steps: int | None = None  # and takes so many training steps
+    track: tuple[str, ...] = ()  # the TRACKERS that follow the trainings

@@ -11,7 +11,7 @@ from tunesmith.core.registry import near
 from tunesmith.evaluate.checklist import check_waive
 from tunesmith.recipe.evaluation import parse_evaluation
 from tunesmith.recipe.fields import Found, one_of, take
-from tunesmith.recipe.grammar import Recipe, Serve
+from tunesmith.recipe.grammar import TRACKERS, Recipe, Serve
 from tunesmith.recipe.lists import parse_lists
 from tunesmith.recipe.order import check_order
 from tunesmith.recipe.sets import apply_sets
@@ -19,7 +19,7 @@ from tunesmith.recipe.training import parse_training
 from tunesmith.recipe.yaml import At, read_yaml
 from tunesmith.train.preflight_rules import rule_names
 
-TOP = ("name", "goal", "base", "seed", "data", "train", "evaluate", "serve", "waive", "quarantine")
+TOP = ("name", "goal", "base", "seed", "data", "train", "evaluate", "serve", "waive", "quarantine", "track")
 GOALS = ("style", "format", "task", "domain", "knowledge")
 QUARANTINE = Bound(max=0.01)  # share of the records that may be unreadable
 
@@ -67,6 +67,7 @@ def _parse(root: At, found: Found, text: str) -> Recipe:
         quarantine=_quarantine(take(root, "quarantine"), found),
         folder=found.folder,
         text=text,
+        track=_track(take(root, "track"), found),
     )
 
 
@@ -76,6 +77,17 @@ def _check_keys(root: At, found: Found) -> None:
             found.error(f"{at}: a recipe has no {name!r}.", near(name, list(TOP)))
     if not take(root, "data") and not take(root, "train"):
         found.error("the recipe names no data: and no train:, so there is nothing to do.", "Add a data: list.")
+
+
+def _track(at: At | None, found: Found) -> tuple[str, ...]:
+    """`track: tensorboard`, or several in a list; each once."""
+    if at is None:
+        return ()
+    given = list(at.each()) if isinstance(at.value, list) else [at]
+    for one in given:
+        if one.value not in TRACKERS:
+            found.error(f"{one}: there is no tracker {one.plain!r}.", near(str(one.plain), list(TRACKERS)))
+    return tuple(dict.fromkeys(str(one.value) for one in given if one.value in TRACKERS))
 
 
 def _quarantine(at: At | None, found: Found) -> Bound:

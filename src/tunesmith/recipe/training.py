@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer
 SHARED = ("data", "from", "tokenizer", "init", "adapter", "search")
 RESERVED = ("base", "untrained")
 SCRATCH = "scratch:"
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")  # ORG/NAME, or ORG/NAME@REVISION
 TRIALS_MOST = 24
 GIVEN_TO_SCRATCH = frozenset({"size", "seed"})  # by the engine: base: and seed: say them
 
@@ -153,8 +155,8 @@ def _start(at: At, found: Found, base: str | None, above: list[TrainStep]) -> st
             found.error(f"{at}: there is no size {start!r}.", near(size, list(SIZES)))
     elif "/" not in start and take(at, "from") and start != base:
         found.error(f"{take(at, 'from')}: no step above it is called {start!r}.", near(start, known))
-    elif not is_model(found.folder / start):
-        hint = "Name a folder with config.json, model.safetensors and tokenizer.json, or scratch:1M."
+    elif not is_model(found.folder / start) and not _may_be_on_a_hub(found, start):
+        hint = "Name a folder with config.json, model.safetensors and tokenizer.json, ORG/NAME of a hub, or scratch:1M."
         found.error(f"{at}: it starts from {start!r}, which is no model folder here.", hint)
     return start
 
@@ -162,6 +164,11 @@ def _start(at: At, found: Found, base: str | None, above: list[TrainStep]) -> st
 def is_model(folder: Path) -> bool:
     """Whether a folder holds a model, or an adapter on one."""
     return any((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
+
+
+def _may_be_on_a_hub(found: Found, start: str) -> bool:
+    """Whether it is written as the id of a model, and no folder of that name is here; the hub is asked when it runs."""
+    return HUB_ID.fullmatch(start) is not None and not (found.folder / start).exists()
 
 
 def _data(at: At, found: Found, lists: Mapping[str, DataList]) -> str:

@@ -13,6 +13,7 @@ from tunesmith.data.dataset import Dataset
 from tunesmith.models.base import Model
 from tunesmith.recipe import Evaluation
 from tunesmith.recipe.grammar import Arm, Feed
+from tunesmith.run.bases import find_base
 from tunesmith.run.context import Context, Plan, ref_of
 from tunesmith.run.training import run_training
 
@@ -56,7 +57,8 @@ def _arm(context: Context, arm: Arm, lists: Mapping[str, Dataset], checkpoints: 
     if arm.kind == "train":
         return _local(arm.label, checkpoints[arm.label])
     if arm.kind == "base":
-        return _local(arm.label, (context.recipe.folder / str(context.recipe.base)).resolve())
+        base = find_base(context, str(context.recipe.base), "base")
+        return Contender(arm.label, base.key, lambda: _load(base.folder, arm.label))
     if arm.kind == "untrained":
         first = context.recipe.train[0]
         with context.timed("untrained"):

@@ -18,7 +18,7 @@ from tunesmith.models.adapter_folder import is_adapter, read_adapter
 from tunesmith.models.template import template_faults
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
-from tunesmith.recipe.training import is_model
+from tunesmith.run.bases import find_base
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.overlap import train_overlap
 from tunesmith.run.scored_rows import scored_rows
@@ -47,7 +47,7 @@ def facts_of(context: Context, step: TrainStep, lists: Mapping[str, Dataset], ch
     given = {name: item.default for name, item in options(step.trainer.load()).items()} | dict(step.parameters)
     folder = _examined(context, step, root, lists, given)
     rows = Examined(**json.loads((folder / "preflight.json").read_text("utf-8")))
-    base = None if root.start.startswith(SCRATCH) else _base(recipe, root)
+    base = None if root.start.startswith(SCRATCH) else find_base(context, root.start, root.where).folder
     starts = [*([base] if base else []), *([checkpoints[step.start]] if step.start in checkpoints else [])]
     return Facts(
         rows=rows,
@@ -68,14 +68,6 @@ def _root(recipe: Recipe, step: TrainStep) -> TrainStep:
     return _root(recipe, above[step.start]) if step.start in above else step
 
 
-def _base(recipe: Recipe, root: TrainStep) -> Path:
-    folder = (recipe.folder / root.start).resolve()
-    if not is_model(folder):
-        hint = "Name a folder with config.json, model.safetensors and tokenizer.json, or scratch:1M."
-        raise UserError(f"{root.where}: the base {root.start!r} is no model folder here.", hint)
-    return folder
-
-
 def _examined(
     context: Context,
     step: TrainStep,
@@ -88,7 +80,7 @@ def _examined(
     if not dataset.count(part="train"):
         raise UserError(f"{step.where}: there are no rows to train on.", f"Look at what was dropped from {step.data}.")
     evaluation = context.recipe.evaluate
-    base = None if root.start.startswith(SCRATCH) else _base(context.recipe, root)
+    base = None if root.start.startswith(SCRATCH) else find_base(context, root.start, root.where).folder
     start: object = [root.start, root.tokenizer, root.init] if base is None else _fingerprint(base)
     inputs = {"data": ref_of(dataset.folder)}
     inputs |= {"tokenizer": ref_of(lists[root.data].folder)} if base is None else {}

@@ -13,16 +13,19 @@ from tunesmith.data.dataset import Dataset
 from tunesmith.data.funnel import funnel
 from tunesmith.recipe import Recipe
 from tunesmith.recipe.order import in_order, needs
+from tunesmith.run.bases import fetch_bases
 from tunesmith.run.context import Context, Show
 from tunesmith.run.disk import disk_errors
 from tunesmith.run.evaluation import Evaluated, run_evaluation
 from tunesmith.run.hold import check_whole
 from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
+from tunesmith.run.model_card import write_model_cards
 from tunesmith.run.preflight import preflight
 from tunesmith.run.ranks import Ranks, dismiss
 from tunesmith.run.report import make_report
 from tunesmith.run.search import Trial, as_json, train_step
+from tunesmith.run.trackers import check_trackers
 from tunesmith.run.training import check_installed
 
 
@@ -60,6 +63,8 @@ def run_recipe(
 def _run(context: Context) -> Outcome:
     recipe = context.recipe
     check_installed(recipe)
+    check_trackers(recipe.track)
+    fetch_bases(context)
     lists: dict[str, Dataset] = {}
     checkpoints: dict[str, Path] = {}
     searches: dict[str, list[Trial]] = {}
@@ -81,6 +86,7 @@ def _run(context: Context) -> Outcome:
     with context.timed("report"):
         report = make_report(context, lists, checkpoints, evaluated, serving[0] if serving else None)
         report["searches"] = {name: [as_json(one) for one in trials] for name, trials in searches.items() if trials}
+    write_model_cards(context, report, checkpoints)
     write_run(context, report)
     return Outcome(report, context.folder, serving, lists)
 

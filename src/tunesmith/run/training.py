@@ -12,20 +12,19 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, cast
 
-from tunesmith.core.artifact import is_done, read_manifest
 from tunesmith.core.errors import UserError
 from tunesmith.core.executor import LocalExecutor
-from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.data.dataset import Dataset
 from tunesmith.evaluate.metrics.rouge_l import rouge_l
 from tunesmith.evaluate.metrics.words import words
 from tunesmith.models.template import folder_template_hash
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
-from tunesmith.recipe.training import is_model
+from tunesmith.run.bases import find_base, model_key
 from tunesmith.run.checkpoints import base_of, readable_bytes
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.ranks import Ranks, together
+from tunesmith.run.trackers import tracked
 from tunesmith.run.train_rows import TrainRows
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def run_training(
     context: Context, step: TrainStep, dataset: Dataset, checkpoints: Mapping[str, Path], *, untrained: bool = False
 ) -> Path:
     """The checkpoint of a train step, trained now unless it is done; with `untrained`, its start before any step."""
-    start, start_key = _start(context, step, checkpoints)
+    start, start_key, known = _start(context, step, checkpoints)
     parameters = {} if untrained else _parameters(context, step)
     inputs = {"data": ref_of(dataset.folder), "start": start_key}
     module = step.trainer.module()
@@ -76,11 +75,11 @@ def run_training(
         else:
             _tell_of_gpus(context)
             with together(context.ranks, partial(_take_part, _told(context), step, dataset, start, resume, parameters)):
-                made = _train(context, step, job, parameters)
+                made = tracked(context, step, job, parameters, partial(_train, context, step, parameters=parameters))
         for path in files_of_folder(job.out):
             path.replace(out / path.name)
         job.out.rmdir()
-        return made
+        return replace(made, facts={**made.facts, **known})
 
     folder = make(context, plan, work)
     shutil.rmtree(resume, ignore_errors=True)
@@ -101,7 +100,7 @@ def _parameters(context: Context, step: TrainStep) -> dict[str, object]:
     return given
 
 
-def _train(context: Context, step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
+def _train(context: Context, step: TrainStep, job: Job, *, parameters: Mapping[str, object]) -> Made:
     trained = cast("Trained", step.trainer.load()(job, **parameters))
     facts = {
         "trainer": step.trainer.name,
@@ -129,7 +128,7 @@ def _sizes(context: Context, job: Job, trained: Trained) -> dict[str, object]:
     share = f"{trained.trained:,} of {trained.parameters:,} parameters are trained"
     part = trained.trained / trained.parameters
     context.show.say(f"the adapter takes {own} on disk beside {beneath} of its base; {share} ({part:.2%})")
-    return {**sizes, "base": base_of(context.workspace, base), "base_key": _model_key(base)}
+    return {**sizes, "base": base_of(context.workspace, base), "base_key": model_key(base)}
 
 
 def _base_beneath(job: Job) -> Path:
@@ -187,28 +186,19 @@ def watched(answers: Sequence[str], expected: Sequence[str]) -> dict[str, float]
     return {**({"meaning": fmean(scores)} if scores else {}), "words": fmean(map(words, answers))}
 
 
-def _start(context: Context, step: TrainStep, checkpoints: Mapping[str, Path]) -> tuple[Path | Scratch, str]:
+def _start(
+    context: Context, step: TrainStep, checkpoints: Mapping[str, Path]
+) -> tuple[Path | Scratch, str, dict[str, object]]:
+    """What a step starts from, what stands for that in its KEY, and the facts of a base."""
     if step.start in checkpoints:
         folder = checkpoints[step.start]
-        return folder, ref_of(folder)
+        return folder, ref_of(folder), {}
     if step.start.startswith("scratch:"):
         from tunesmith.train.job import Scratch
 
-        return Scratch(step.start.removeprefix("scratch:"), step.tokenizer, step.init), step.start
-    folder = (context.recipe.folder / step.start).resolve()
-    if not is_model(folder):
-        raise UserError(
-            f"{step.where}: the base {step.start!r} is no model folder here.",
-            "Name a folder with config.json, model.safetensors and tokenizer.json, or scratch:1M.",
-        )
-    return folder, _model_key(folder)
-
-
-def _model_key(folder: Path) -> str:
-    """What stands for a model folder in a KEY: its manifest's KEY, or the hash of its files."""
-    if is_done(folder):
-        return read_manifest(folder).key
-    return key_of({path.name: file_sha256(path) for path in files_of_folder(folder)})
+        return Scratch(step.start.removeprefix("scratch:"), step.tokenizer, step.init), step.start, {}
+    base = find_base(context, step.start, step.where)
+    return base.folder, base.key, {"base": base.facts}
 
 
 def _threads(ranks: Ranks) -> int:

@@ -19,6 +19,10 @@ from rich.progress import (
 )
 
 RECORDS = "records"
+WATCHED = ("loss", "tokens_a_second", "mfu")  # come first, as a line may be too short for all
+LINE_WIDTH = 100
+BAR_WIDTH = 20
+TIMES_WIDTH = 19  # elapsed and remaining, and a space between two columns
 EVERY_S = 10.0  # between two lines about one step, where there is no terminal
 
 
@@ -26,19 +30,19 @@ EVERY_S = 10.0  # between two lines about one step, where there is no terminal
 class Pace:
     """How fast each step goes, since the first time it was heard of."""
 
-    begun: dict[str, tuple[float, float]] = field(default_factory=dict)  # step -> when, and how many records by then
+    begun: dict[str, tuple[float, int, float]] = field(default_factory=dict)  # step -> when, done and records by then
 
-    def with_rate(self, step: str, numbers: Mapping[str, float]) -> dict[str, float]:
+    def with_rate(self, step: str, done: int, numbers: Mapping[str, float]) -> dict[str, float]:
         """The numbers, with the records a second where records are counted."""
         records = numbers.get(RECORDS, 0.0)
-        since, before = self.begun.setdefault(step, (time.monotonic(), records))
+        since, _, before = self.begun.setdefault(step, (time.monotonic(), done, records))
         spent = time.monotonic() - since
         return {**numbers, "a second": round((records - before) / spent)} if records > before and spent else {**numbers}
 
     def left_s(self, step: str, done: int, total: int) -> float:
         """About how many seconds a step still takes; 0 at its end or before there is anything to go by."""
-        spent = time.monotonic() - self.begun[step][0]
-        return spent / done * (total - done) if done > 1 else 0.0
+        since, first, _ = self.begun[step]
+        return (time.monotonic() - since) / (done - first) * (total - done) if done > first else 0.0
 
 
 @dataclass
@@ -58,7 +62,9 @@ class Bars:
         if step not in self.tasks:
             self.tasks[step] = self.progress.add_task(step, total=total, told="")
         task = self.tasks[step]
-        self.progress.update(task, completed=done, total=total, told=_told(self.pace.with_rate(step, numbers)))
+        room = self.progress.console.width - len(step) - BAR_WIDTH - len(f"{done}/{total}") - TIMES_WIDTH
+        told = _told(self.pace.with_rate(step, done, numbers), room)
+        self.progress.update(task, completed=done, total=total, told=told)
         if done >= total:
             self.progress.update(task, visible=False)
 
@@ -78,19 +84,48 @@ class Lines:
     def progress_of(self, step: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
         """Tell how far a step is, every few seconds and at its end."""
         now = time.monotonic()
-        numbers = self.pace.with_rate(step, numbers)
+        numbers = self.pace.with_rate(step, done, numbers)
         if done < total and now - self.last.setdefault(step, now) < EVERY_S:
             return
         self.last[step] = now
         left = self.pace.left_s(step, done, total)
-        told = ", ".join(part for part in (_told(numbers), f"about {left:.0f} s left" if left else "") if part)
-        self.say(f"  {step}: {done:,} of {total:,} {told}".rstrip())
+        begin, end = f"  {step}: {done:,} of {total:,} ", f"about {_duration(left)} left" if left else ""
+        told = _told(numbers, LINE_WIDTH - len(begin) - len(end) - 2)
+        self.say((begin + ", ".join(part for part in (told, end) if part)).rstrip())
 
 
-def _told(numbers: Mapping[str, float]) -> str:
-    shown = (f"{name.replace('_', ' ')} {value:,.0f}" if value >= 1000 or float(value).is_integer() else
-             f"{name.replace('_', ' ')} {value:.3g}" for name, value in numbers.items())  # fmt: skip
+def _told(numbers: Mapping[str, float], room: int | None = None) -> str:
+    """The numbers of a step, those that people watch a training by first; as many as there is room for.
+
+    >>> numbers = {"accuracy": 0.75, "mfu": 0.3142, "loss": 1.6449, "tokens_a_second": 12345.6}
+    >>> _told(numbers), _told(numbers, room=30)
+    ('loss 1.64, 12,300 tokens/s, MFU 31 %, accuracy 0.75', 'loss 1.64, 12,300 tokens/s')
+    """
+    first = [name for name in WATCHED if name in numbers]
+    shown = [_say(name, numbers[name]) for name in [*first, *(each for each in numbers if each not in first)]]
+    while room is not None and shown and len(", ".join(shown)) > room:
+        shown.pop()
     return ", ".join(shown)
+
+
+def _say(name: str, value: float) -> str:
+    if name == "tokens_a_second":
+        return f"{float(f'{value:.3g}'):,.0f} tokens/s"
+    if name == "mfu":  # of all that the device could compute, the share that went into the model
+        return f"MFU {100 * value:.{0 if value >= 0.1 else 1}f} %"
+    whole = value >= 1000 or float(value).is_integer()
+    return f"{name.replace('_', ' ')} {value:{',.0f' if whole else '.3g'}}"
+
+
+def _duration(seconds: float) -> str:
+    """A time to wait, in the unit that people would take.
+
+    >>> _duration(95), _duration(600), _duration(9000)
+    ('95 s', '10 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 @dataclass(frozen=True)
@@ -116,7 +151,7 @@ def speaking(console: Console) -> Iterator[Speaker]:
         return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(BAR_WIDTH),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),

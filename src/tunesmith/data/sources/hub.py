@@ -68,14 +68,14 @@ def hub(
     if folder is not None:
         root = Path(folder)
         names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-        card = _card(root / CARD, root / INFOS)
+        card = read_card(root / CARD, root / INFOS)
         chosen = files_of(_readable(names), card, config=name, split=split)
         files = [part for one in chosen for part in _parts(File(str(root / one), f"{root.name}/{one}"))]
         return [Piece(file, chats, license_of(card), options) for file in files]
     of = cast(str, dataset)
     names = _asked(of, lambda hub: hub.HfApi().list_repo_files(of, repo_type=KIND, revision=revision))
     notes = [Path(_download(of, note, revision)) for note in (CARD, INFOS) if note in names]
-    card = _card(*notes)
+    card = read_card(*notes)
     chosen = files_of(_readable(names), card, config=name, split=split)
     at = f"hf://datasets/{of}" + (f"@{revision}" if revision else "")
     return [Piece(File("", f"{at}/{one}"), chats, license_of(card), options, of, revision, one) for one in chosen]
@@ -130,8 +130,8 @@ def _readable(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _card(readme: Path | None = None, infos: Path | None = None) -> dict[str, object]:
-    """What the card says at its top, with the licence of the older kind of description where it says none."""
+def read_card(readme: Path | None = None, infos: Path | None = None) -> dict[str, object]:
+    """What a card says at its top, with the licence of the older kind of description where it says none."""
     from ruamel.yaml import YAML
 
     found: dict[str, object] = {}
