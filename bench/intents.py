@@ -85,7 +85,7 @@ def results(reports: Mapping[int, Report]) -> dict[str, object]:
     ours, svm = (_values(reports, arm, "accuracy") for arm in ("classifier", "linear_svm"))
     return {
         "ratios": {"accuracy, classifier / linear SVM": round(statistics.mean(ours) / statistics.mean(svm), 4)},
-        "accuracy": {"mean": round(statistics.mean(ours), 4), "sd": round(statistics.stdev(ours), 4)},
+        "accuracy": {"mean": round(statistics.mean(ours), 4), "sd": _spread(ours)},
         "seeds": list(reports),
         "numbers": {seed: report["numbers"] for seed, report in reports.items()},
         "comparisons": {seed: report["comparisons"] for seed, report in reports.items()},
@@ -94,6 +94,10 @@ def results(reports: Mapping[int, Report]) -> dict[str, object]:
         "seconds": {seed: {**_seconds(report), "whole run": report["wall_s"]} for seed, report in reports.items()},
         "machine": describe_machine(),
     }
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    return round(statistics.stdev(values), 4) if len(values) > 1 else None
 
 
 def table(reports: Mapping[int, Report]) -> str:
