@@ -19,6 +19,7 @@ from tunesmith.train.folder import Start, start_from, write_folder
 from tunesmith.train.job import Computed, Job, Row, Rows, Scratch, Trained
 from tunesmith.train.loop import Numbers, Settings, train
 from tunesmith.train.losses import answer_logps
+from tunesmith.train.plan import Wishes, planned
 from tunesmith.train.preferences import Scored, sigmoid
 from tunesmith.train.resume import load_state, save_state
 from tunesmith.train.sft import chat_of, tokens_folder, trained
@@ -54,6 +55,7 @@ def dpo(
     held_out = _rendered(job, job.validation, start, limit, "validation")
     usual = Computed(1.2, "usual for preference tuning")
     budget = steps_of(steps, epochs, weights=learnt.weights, size=batch_size, usual=usual, chosen=start.chosen)
+    start = planned(start, learnt, batch=2 * batch_size, steps=budget, wishes=Wishes(layout="buckets"))
     usual_rate = dpo_rate(start.parameters, adapter=start.adapted)
     settings = Settings(
         steps=budget,
@@ -66,7 +68,7 @@ def dpo(
     )
     job.say(f"dpo: {len(learnt):,} pairs, {start.account}, {budget:,} steps of {batch_size}")
     loss_of = PairLoss(start, beta, anchor)
-    print_of = fingerprint_of([vars(settings), beta, anchor, batch_size, start.adapted], learnt)
+    print_of = fingerprint_of([vars(settings), beta, anchor, batch_size, start.computing], learnt)
     reference, held_reference = _references(loss_of, [learnt, held_out], job.resume / "reference", print_of)
     state = train(
         start.model,
@@ -80,7 +82,7 @@ def dpo(
         fingerprint=print_of,
         say=job.say,
         progress=job.progress,
-        meter=start.meter(int(learnt.lengths.mean())),
+        meter=start.meter(learnt),
     )
     longest = answer_budget(learnt.sides[0].longest_answer)
     write_folder(job.out, start, max_new_tokens=longest, curve=state.curve)

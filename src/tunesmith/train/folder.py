@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from tunesmith.core.errors import UserError
 from tunesmith.train.adapters import attach
+from tunesmith.train.anatomy import anatomy_of, mean_length
 from tunesmith.train.budget import Chosen
-from tunesmith.train.device import Device, count_parameters, pick_device
+from tunesmith.train.device import Device, Precision, checked, count_parameters, pick_device, usual_precision
 from tunesmith.train.job import Job, Rows, Scratch
 from tunesmith.train.loop import trained_weights
 from tunesmith.train.meter import Meter
+from tunesmith.train.peak import peak_flops
 from tunesmith.train.scratch import scratch_model, scratch_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from tunesmith.train.corpus import Rendered
 
 T = TypeVar("T")
 
@@ -40,6 +44,9 @@ class Start:
     trained: int  # of the parameters: those that move
     adapted: str | None = None  # the kind of adapter that is trained
     part_tokens: int | None = None  # padded tokens that fit into memory at once; no limit without it
+    layout: str = "buckets"  # how batches lie in memory: rows of like length padded, or packed end to end
+    bounds: bool = False  # packed batches tell where their rows begin, as flash attention wants to know
+    compiled: bool = False  # the layers are
 
     @property
     def pad(self) -> int:
@@ -53,17 +60,39 @@ class Start:
         return f"{self.parameters:,} parameters{moving} on {self.device}"
 
     @property
+    def computing(self) -> list[object]:
+        """What changes the rounding of results: a training that was begun otherwise is not gone on with."""
+        kernel = self.core.config.get_text_config()._attn_implementation
+        return [
+            self.adapted,
+            str(self.device),
+            self.device.weights,
+            kernel,
+            self.layout,
+            self.part_tokens,
+            self.compiled,
+        ]
+
+    @property
     def width(self) -> int:
         """Width of the hidden states."""
         return int(self.model.config.hidden_size)
 
-    def layout(self, given: str | None) -> str:
-        """How batches lie in memory: as given, or as is faster here."""
-        return given or ("buckets" if self.device.name == "cpu" else "packed")
+    @property
+    def core(self) -> PreTrainedModel:
+        """The model itself, with adapters inside but nothing around it."""
+        return cast("PreTrainedModel", self.model.get_base_model() if self.adapted else self.model)
 
-    def meter(self, length: int) -> Meter:
-        """What measures the speed of this training, for rows of about this many tokens."""
-        return Meter()
+    def meter(self, rows: Rendered) -> Meter:
+        """What measures the speed of this training on these rows."""
+        anatomy = anatomy_of(self.model.config)
+        if anatomy.experts:  # a token's share of the experts is not known here
+            return Meter()
+        tokens = sum(int(side.lengths.sum()) for side in rows.sides)
+        labels = sum(int(side.labels.sum()) for side in rows.sides)
+        adapter = self.trained if self.adapted else None
+        work = anatomy.flops(mean_length(rows.lengths), labels=labels / max(1, tokens), adapter=adapter)
+        return Meter(flops_per_token=work, peak_flops=lambda: peak_flops(self.device))
 
     @property
     def room(self) -> int:
@@ -71,21 +100,42 @@ class Start:
         return int(self.model.config.max_position_embeddings)
 
 
-def start_from(job: Job, device: Device | None = None) -> Start:
+def start_from(job: Job, device: Device | None = None, *, precision: Precision | None = None) -> Start:
     """Load or make the tokenizer and the model of a job, on its device, ready to train."""
-    device = device or pick_device()
-    tokenizer, model = _scratch(job, job.start) if isinstance(job.start, Scratch) else _loaded(job.start)
+    chosen = Chosen(job.say)
+    device = device or _device(job, precision, chosen)
+    tokenizer, model = _scratch(job, job.start) if isinstance(job.start, Scratch) else _loaded(job.start, device)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
         job.say("padding uses the stop token, as the tokenizer has none of its own; the mask keeps it out of the loss")
-    model.set_attn_implementation(device.attention)
+    model.set_attn_implementation("sdpa")
     model.to(device.name)
     adapted = None
     if job.adapter is not None:
         model, adapted = attach(model, job.adapter, seed=job.seed), job.adapter.kind
     model.train()
     trained = sum(weight.numel() for weight in trained_weights(model))
-    return Start(tokenizer, model, device, Chosen(job.say), count_parameters(model), trained, adapted)
+    return Start(tokenizer, model, device, chosen, count_parameters(model), trained, adapted)
+
+
+def _device(job: Job, precision: Precision | None, chosen: Chosen) -> Device:
+    """The device at the precision that was given, or at the one that suits model and memory."""
+    device = pick_device()
+    if precision is not None:
+        return checked(device, precision)
+    many = _parameters(job.start) if device.name != "cpu" and isinstance(job.start, Path) else 0
+    usual = usual_precision(device, many, adapter=job.adapter is not None)
+    return device.at(str(chosen.computed("precision", usual)))
+
+
+def _parameters(folder: Path) -> int:
+    """How many weights the model of a folder has, without loading them."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    _check_folder(folder)
+    with torch.device("meta"):
+        return count_parameters(AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder)))
 
 
 def _scratch(job: Job, start: Scratch) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
@@ -113,16 +163,20 @@ def texts_of(rows: Rows) -> Iterable[str]:
                 yield message["content"]
 
 
-def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+def _check_folder(folder: Path) -> None:
+    if not (folder / "config.json").exists():
+        raise UserError(f"{folder} is not a model folder.", "It needs config.json, model.safetensors and a tokenizer.")
+
+
+def _loaded(folder: Path, device: Device) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    if not (folder / "config.json").exists():
-        raise UserError(f"{folder} is not a model folder.", "It needs config.json, model.safetensors and a tokenizer.")
+    _check_folder(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     with _quiet():
         model = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, device.weights)
         )
     if not tokenizer.chat_template:
         raise UserError(f"The tokenizer in {folder} has no chat template.", "Start from an instruction-tuned model.")

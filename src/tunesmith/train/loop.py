@@ -188,7 +188,7 @@ def _copied(model: PreTrainedModel) -> Weights:
     moving = _moving(model)
     seen: dict[int, torch.Tensor] = {}
     for tensor in moving.values():
-        seen.setdefault(tensor.data_ptr(), tensor.detach().clone())
+        seen.setdefault(tensor.data_ptr(), tensor.detach().to("cpu", copy=True))  # a GPU's memory is for training
     return {name: seen[tensor.data_ptr()] for name, tensor in moving.items()}
 
 
