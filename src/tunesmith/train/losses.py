@@ -41,15 +41,10 @@ def labels_of(batch: Batch) -> Labels:
     return Labels(wanted[at], there, at)
 
 
-def label_logits(model: PreTrainedModel, batch: Batch, labels: Labels | None = None) -> torch.Tensor:
-    """Logits of all labels, [labels, vocabulary], in float32."""
-    labels = labels or labels_of(batch)
-    core = core_of(model)
-    if core is not None:
-        return _head(core, _hidden(core, batch, labels))
-    # Virtual tokens of a prompt adapter stand before the row's own.
-    full = model(**batch.inputs).logits[:, -batch.ids_BT.shape[1] :]
-    return cast("torch.Tensor", full[labels.at].float())
+def label_logits(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits [labels, vocabulary] in float32 and target ids [labels] of all labels, and where they stand, [B, T-1]."""
+    labels = labels_of(batch)
+    return _logits(model, batch, labels), labels.targets, labels.there_BT
 
 
 def label_losses(model: PreTrainedModel, batch: Batch, labels: Labels, *, label_smoothing: float = 0.0) -> torch.Tensor:
@@ -63,7 +58,7 @@ def label_losses(model: PreTrainedModel, batch: Batch, labels: Labels, *, label_
 
     core = core_of(model)
     if core is None or len(labels.targets) <= _at_once(core):
-        logits = label_logits(model, batch, labels)
+        logits = _logits(model, batch, labels)
         return F.cross_entropy(logits, labels.targets, label_smoothing=label_smoothing, reduction="none")
 
     def piece(hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -99,6 +94,15 @@ def answer_logps(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, to
     labels = labels_of(batch)
     each = -label_losses(model, batch, labels)
     return each.new_zeros(labels.there_BT.shape).masked_scatter(labels.there_BT, each), labels.there_BT
+
+
+def _logits(model: PreTrainedModel, batch: Batch, labels: Labels) -> torch.Tensor:
+    core = core_of(model)
+    if core is not None:
+        return _head(core, _hidden(core, batch, labels))
+    # Virtual tokens of a prompt adapter stand before the row's own.
+    full = model(**batch.inputs).logits[:, -batch.ids_BT.shape[1] :]
+    return cast("torch.Tensor", full[labels.at].float())
 
 
 def _at_once(core: PreTrainedModel) -> int:
