@@ -129,6 +129,25 @@ def test_a_step_that_would_not_fit_is_taken_in_parts(tmp_path: Path, monkeypatch
     assert parts.curve[-1]["validation_loss"] == pytest.approx(whole.curve[-1]["validation_loss"], rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("memory", "parts", "light"), [(20e9, plan.PACKED_TOKENS, False), (3.002e9, 256, True), (3.0001e9, None, True)]
+)
+def test_a_card_decides_parts_and_checkpointing(
+    memory: float, parts: int | None, light: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A processor that says it has a card's memory: what is computed from it can be tested, a GPU is not needed.
+    monkeypatch.setattr(Device, "memory", property(lambda _: int(memory)))
+    monkeypatch.setattr("tunesmith.train.folder._device", lambda *_: Device("cpu", bfloat16=False))
+    job = job_at(tmp_path, TINY, scratch_rows())
+    if parts is None:
+        with pytest.raises(UserError, match="does not fit into the GPU's 3 GB"):
+            sft(job, steps=1)
+        return
+    chosen = sft(job, steps=1).chosen
+    assert chosen["part_tokens"]["value"] == parts  # type: ignore[index]  # a setting is a mapping
+    assert ("checkpointing" in chosen) is light
+
+
 def test_bfloat16_weights_train_and_are_written_as_such(tmp_path: Path) -> None:
     sft(job_at(tmp_path / "first", TINY, scratch_rows()), steps=1)
     job = job_at(tmp_path / "second", tmp_path / "first" / "out", scratch_rows(), validation=scratch_rows()[:8])

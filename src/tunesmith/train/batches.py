@@ -161,16 +161,23 @@ def feed_of(
     return feed
 
 
-def parts_of(indices: Index, lengths: Index, room: int | None) -> list[Index]:
-    """Rows of a batch in parts of at most `room` padded tokens each; a longer row is a part of its own."""
+def parts_of(indices: Index, lengths: Index, room: int | None, *, packed: bool = False) -> list[Index]:
+    """Rows of a batch in parts of at most `room` tokens each, padding counted unless they will be packed.
+
+    A longer row is a part of its own.
+    """
     if room is None:
         return [indices]
     ordered = indices[np.argsort(lengths[indices], kind="stable")]
     parts: list[list[int]] = [[]]
+    held = 0
     for index in ordered:
-        if parts[-1] and (len(parts[-1]) + 1) * int(lengths[index]) > room:
+        length = int(lengths[index])
+        if parts[-1] and (held + length if packed else (len(parts[-1]) + 1) * length) > room:
             parts.append([])
+            held = 0
         parts[-1].append(int(index))
+        held += length
     return [np.array(part, dtype=np.int64) for part in parts]
 
 

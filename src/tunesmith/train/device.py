@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 Precision = Literal["float32", "mixed", "bfloat16"]
 
 GB = 1e9
-CUDA_CONTEXT = 1.5 * GB  # of the driver and the allocator, before anything is kept
+CUDA_KEPT = 3 * GB  # the driver and the allocator, and a piece of logits with its gradient
+MIXED_BYTES = 18  # a parameter, in mixed precision
 FRAGMENTED = 0.9  # of the rest can be used: an allocator leaves gaps
 
 
@@ -77,22 +78,23 @@ def usual_precision(device: Device, parameters: int, *, adapter: bool) -> Comput
 def gpu_precision(device: Device, parameters: int, memory: int, *, adapter: bool) -> Computed:
     """The precision on a GPU of so many bytes.
 
-    Full tuning keeps weights, gradients and AdamW's two states, at 4 bytes a parameter each in mixed precision and at 2
-    in bfloat16; a third of the memory is left for activations.
+    Full tuning keeps weights, gradients and AdamW's two states, at 4 bytes a parameter each in mixed precision, with a
+    bfloat16 copy of the weights for the products, and at 2 in bfloat16. A third of the memory is left for activations.
     """
     if not device.bfloat16:
         return Computed("float32", "the GPU has no bfloat16 products")
     if adapter:
         return Computed("bfloat16", "the frozen weights in bfloat16, the adapter's in float32")
-    if 16 * parameters <= usable(memory) * 2 / 3:
-        return Computed("mixed", f"float32 weights and states, {16 * parameters / GB:.3g} GB, fit")
-    why = f"float32 weights and states, {16 * parameters / GB:.3g} GB, do not fit: small steps are lost in rounding"
+    needed = MIXED_BYTES * parameters
+    if needed <= usable(memory) * 2 / 3:
+        return Computed("mixed", f"float32 weights and states, {needed / GB:.3g} GB, fit")
+    why = f"float32 weights and states, {needed / GB:.3g} GB, do not fit: small steps are lost in rounding"
     return Computed("bfloat16", why)
 
 
 def usable(memory: int) -> float:
     """Bytes of a GPU's memory that tensors can have."""
-    return (memory - CUDA_CONTEXT) * FRAGMENTED
+    return (memory - CUDA_KEPT) * FRAGMENTED
 
 
 def checked(device: Device, precision: Precision) -> Device:

@@ -173,7 +173,8 @@ def free_bytes(start: Start, memory: int) -> float:
     """
     weight = 2 if start.device.weights == "bfloat16" else 4
     moving = 4 if start.adapted else weight  # adapters are float32
-    return usable(memory) - start.parameters * weight - start.trained * 3 * moving
+    copied = 2 if start.device.bfloat16 and weight == 4 else 0  # autocast keeps a copy until the backward pass
+    return usable(memory) - start.parameters * (weight + copied) - start.trained * 3 * moving
 
 
 def _set_compile(start: Start, rows: Rendered, drawn: int, wish: bool | None) -> bool:

@@ -59,9 +59,11 @@ def sft(
     where it is left out (docs/speed.md). layout is how a batch lies in memory: rows of like length padded (buckets), or
     end to end without padding (packed). precision is float32, mixed (products in bfloat16) or bfloat16 (weights as
     well). attention is the kernel. checkpointing computes activations again instead of keeping them. compile compiles
-    the layers. patience stops after so many measurements (ten in a
-    training) without a better validation loss. repetition_penalty (CTRL, arXiv 1909.05858; 1 is none) goes into the
-    decoding settings, which every engine reads. Raises UserError where nothing is left to learn.
+    the layers.
+
+    patience stops after so many measurements (ten in a training) without a better validation loss. repetition_penalty
+    (CTRL, arXiv 1909.05858; 1 is none) goes into the decoding settings, which every engine reads. Raises UserError
+    where nothing is left to learn.
     """
     start = start_from(job, precision=precision)
     limit = min(max_length or start.room, start.room)
@@ -144,8 +146,9 @@ def _parts(rows: Rendered, start: Start, indices: Index, step: int) -> Iterator[
     """The parts of a step's batch."""
     side = rows.sides[0]
     whole = Whole(step, len(indices), int(side.labels[indices].sum()))
-    lay = partial(pack, bounds=start.bounds) if start.layout == "packed" else collate
-    for part in parts_of(indices, side.lengths, start.part_tokens):
+    packed = start.layout == "packed"
+    lay = partial(pack, bounds=start.bounds) if packed else collate
+    for part in parts_of(indices, side.lengths, start.part_tokens, packed=packed):
         yield lay(side.rows(part), pad=start.pad, device=start.device.name, whole=whole)
 
 
