@@ -149,11 +149,10 @@ def trl_sft(folder: Path, rows: list[Row], steps: int, work: Path, *, kind: str)
         "output_dir": str(work / "trl"), "use_cpu": True, "report_to": "none", "disable_tqdm": True,
         "save_strategy": "no", "max_steps": steps,
     }  # fmt: skip
-    if kind == "stock":
-        data = [{"messages": row["messages"]} for row in rows]
-    else:
-        data = [{"prompt": row["messages"][:1], "completion": row["messages"][1:]} for row in rows]
+    data = [{"messages": row["messages"]} for row in rows]
+    if kind != "stock":
         given |= {
+            "assistant_only_loss": True,  # by the template's own markers, as ours: with prompt and completion, one more
             "bf16": not ours, "activation_checkpointing": False, "per_device_train_batch_size": BATCH,
             "lr_scheduler_type": "cosine", "learning_rate": 2e-3, "adam_beta2": 0.98, "logging_steps": 1000,
             "train_sampling_strategy": "group_by_length",

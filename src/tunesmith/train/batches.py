@@ -161,24 +161,28 @@ def feed_of(
     return feed
 
 
-def parts_of(indices: Index, lengths: Index, room: int | None, *, packed: bool = False) -> list[Index]:
+def parts_of(indices: Index, lengths: Index, room: int | None, *, world: int = 1, packed: bool = False) -> list[Index]:
     """Rows of a batch in parts of at most `room` tokens each, padding counted unless they will be packed.
 
-    A longer row is a part of its own.
+    A longer row is a part of its own. For more than one process there are `world` parts of like length in turn, one a
+    process, as long as rows suffice.
     """
-    if room is None:
+    if room is None and world == 1:
         return [indices]
     ordered = indices[np.argsort(lengths[indices], kind="stable")]
-    parts: list[list[int]] = [[]]
+    rounds: list[list[int]] = [[]]
     held = 0
     for index in ordered:
         length = int(lengths[index])
-        if parts[-1] and (held + length if packed else (len(parts[-1]) + 1) * length) > room:
-            parts.append([])
+        rows = -(-(len(rounds[-1]) + 1) // world)
+        tokens = (held + length) / world if packed else rows * length
+        if room is not None and len(rounds[-1]) >= world and tokens > room:
+            rounds.append([])
             held = 0
-        parts[-1].append(int(index))
+        rounds[-1].append(int(index))
         held += length
-    return [np.array(part, dtype=np.int64) for part in parts]
+    dealt = [one[process::world] for one in rounds for process in range(world)]
+    return [np.array(part, dtype=np.int64) for part in dealt if part]
 
 
 def by_length(lengths: Index, size: int) -> list[Index]:
