@@ -56,8 +56,8 @@ class Took:
     labels: int
 
 
-def rows_of(folder: Path | None) -> list[Row]:
-    """Chats of a question and its intent: banking77's train.csv, or made ones of like length."""
+def rows_of(folder: Path | None, most: int | None = None) -> list[Row]:
+    """Chats of a question and its intent: banking77's train.csv, or made ones of like length; at most so many."""
     if folder is not None:
         with (folder / "train.csv").open(newline="") as file:
             found = [(line["text"], line["category"].replace("_", " ")) for line in csv.DictReader(file)]
@@ -70,7 +70,7 @@ def rows_of(folder: Path | None) -> list[Row]:
         found = [(" ".join(rng.choices(words, often, k=rng.randint(5, 18))), labels[i % 77]) for i in range(10_000)]
     return [
         {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": label}]}
-        for text, label in found
+        for text, label in found[:most]
     ]
 
 
@@ -240,7 +240,7 @@ def measure_steps(folder: Path, given: argparse.Namespace, work: Path) -> dict[s
     import torch
 
     torch.set_num_threads(given.threads)
-    rows = rows_of(given.data)
+    rows = rows_of(given.data, given.rows)
     quiet()
     arms = {name: make(folder, rows, work / name.replace("/", " ")) for name, make in STEPS.items()}
     for arm in arms.values():
@@ -277,6 +277,7 @@ def measure_whole(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     def side(arm: str) -> Callable[[], tuple[float, float]]:
         command = [sys.executable, __file__, "--arm", arm, "--start", str(folder), "--whole", str(given.whole)]
         command += ["--threads", str(given.threads)] + (["--data", str(given.data)] if given.data else [])
+        command += ["--rows", str(given.rows)] if given.rows else []
 
         def seconds() -> tuple[float, float]:
             ended = run(command, cores=given.threads)
@@ -316,8 +317,8 @@ def machine(threads: int) -> dict[str, Any]:
     }
 
 
-def measure(given: argparse.Namespace) -> dict[str, Any]:
-    """Steps and whole runs at each size."""
+def measure(given: argparse.Namespace) -> None:
+    """Steps and whole runs at each size, written as they come."""
     from tunesmith.train.folder import write_start
     from tunesmith.train.job import Scratch
 
@@ -325,24 +326,36 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     for size in given.sizes.split(","):
         with tempfile.TemporaryDirectory() as name:
             work = Path(name)
-            made = replace(job_of(Scratch(size), rows_of(given.data), work), out=work / "start")
+            made = replace(job_of(Scratch(size), rows_of(given.data, given.rows), work), out=work / "start")
             parameters = write_start(made)
             steps = measure_steps(work / "start", given, work)
             whole = measure_whole(work / "start", given) if given.whole else None
             found[size] = {"parameters": parameters, "steps": steps, "whole_runs": whole}
-    return {
+            write(given, found)
+
+
+def write(given: argparse.Namespace, found: dict[str, Any]) -> None:
+    """The result file with the sizes so far: what was measured is not lost with what comes after it."""
+    result = {
         "note": "ratios: how many times as long the other takes for a row; median of rounds, least and most of a round",
         "rows": "banking77 train" if given.data else "made",
         "batch": {"sft": BATCH, "dpo": PAIR_BATCH, "trl, stock": 8},
         "machine": machine(given.threads),
+        "rounds": given.rounds,
+        "steps_a_round": given.steps,
         "sizes": found,
     }
+    given.out.parent.mkdir(exist_ok=True)
+    given.out.write_text(json.dumps(result, indent=2) + "\n")
+    for size, one in found.items():
+        print(size, json.dumps({key: one["steps"][key] for key in ("ms_a_step", "times_as_fast_as")}, indent=2))
 
 
 def main() -> None:
     """Measure all arms and write bench/results/train.json, or run one arm."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--rows", type=int, help="use so many only, to try it out")
     parser.add_argument("--sizes", default="1M,4M")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=5, help="of each arm a round")
@@ -358,13 +371,9 @@ def main() -> None:
 
         torch.set_num_threads(given.threads)
         with tempfile.TemporaryDirectory() as work:
-            whole_run(given.arm, given.start, rows_of(given.data), given.whole, Path(work))
+            whole_run(given.arm, given.start, rows_of(given.data, given.rows), given.whole, Path(work))
         return
-    result = measure(given)
-    given.out.parent.mkdir(exist_ok=True)
-    given.out.write_text(json.dumps(result, indent=2) + "\n")
-    for size, found in result["sizes"].items():
-        print(size, json.dumps({key: found["steps"][key] for key in ("ms_a_step", "times_as_fast_as")}, indent=2))
+    measure(given)
 
 
 if __name__ == "__main__":
