@@ -7,7 +7,7 @@ Whole runs: each arm is a process of its own, interpreter, imports and preparati
 `trl, like for like` is TRL's trainer given what ours does by default: loss on the answers only, rows grouped by length,
 no checkpointing, TRL's own precision (bfloat16) and eager attention. `trl, at our precision` has our precision and
 attention as well, `trl, stock` its defaults (batch 8, loss on all tokens, checkpointing): another amount of work, so
-compare its rows a second only. Whole steps of TRL leave out its callbacks and logging. That losses and gradients are
+compare its rows a second only. That losses and gradients are
 equal is shown by `tests/train/test_trl_equivalence.py`.
 """
 
@@ -22,6 +22,7 @@ import random
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -121,19 +122,49 @@ def stepper_of_ours(folder: Path, rows: list[Row], work: Path, **speed: str) -> 
 
 
 def stepper_of_trl(folder: Path, rows: list[Row], work: Path, *, kind: str) -> Iterator[tuple[int, int]]:
-    """Takes a step of TRL's supervised trainer for each value asked for: rows and labels of the step."""
+    """Takes a step of TRL's supervised trainer for each value asked for: rows and labels of the step.
+
+    Its own `train` runs in a thread and waits at the end of each step, so that all that it does is in the time.
+    """
+    import torch
+    from transformers import TrainerCallback
+
+    go, done, failed = threading.Semaphore(0), threading.Semaphore(0), []
+    counts = [0, 0]
+
+    class Turns(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+        def on_train_begin(self, *given: object, **more: object) -> None:
+            go.acquire()
+
+        def on_step_end(self, *given: object, **more: object) -> None:
+            done.release()
+            go.acquire()
+
     trainer = trl_sft(folder, rows, 1_000, work, kind=kind)
-    trainer.create_optimizer_and_scheduler(1_000)
-    trainer.model.train()
+    trainer.add_callback(Turns())
+    compute_loss = trainer.compute_loss
+
+    def counted(model: Any, inputs: Any, *given: Any, **more: Any) -> Any:  # noqa: ANN401  # as in TRL
+        counts[:] = len(inputs["labels"]), int((inputs["labels"][:, 1:] != -100).sum())
+        return compute_loss(model, inputs, *given, **more)
+
+    def run_trainer() -> None:
+        torch.set_num_threads(threads)
+        try:
+            trainer.train()
+        except BaseException as error:
+            failed.append(error)
+        done.release()
+
+    trainer.compute_loss = counted
+    threads = torch.get_num_threads()
+    threading.Thread(target=run_trainer, daemon=True).start()
     while True:
-        for inputs in trainer.get_train_dataloader():
-            labels = (inputs["labels"][:, 1:] != -100).sum()
-            trainer.training_step(trainer.model, inputs, labels)
-            trainer.accelerator.clip_grad_norm_(trainer.model.parameters(), 1.0)
-            trainer.optimizer.step()
-            trainer.lr_scheduler.step()
-            trainer.model.zero_grad()
-            yield len(inputs["labels"]), int(labels)
+        go.release()
+        done.acquire()
+        if failed:
+            raise failed[0]
+        yield counts[0], counts[1]
 
 
 def trl_sft(folder: Path, rows: list[Row], steps: int, work: Path, *, kind: str) -> Any:  # noqa: ANN401  # a trainer
