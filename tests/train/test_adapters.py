@@ -218,7 +218,7 @@ def test_an_adapter_that_does_nothing_is_no_checkpoint(base: Path, tmp_path: Pat
 def test_rows_with_virtual_tokens_leave_room_for_them_and_are_not_packed(base: Path, tmp_path: Path) -> None:
     plain = start_from(job_at(tmp_path, base, scratch_rows()))
     assert start_from(adapter_job(tmp_path, base, "prompt", tokens=30)).room == plain.room - 30
-    with pytest.raises(UserError, match="cannot be packed"):
+    with pytest.raises(UserError, match="cannot be trained on packed rows"):
         sft(adapter_job(tmp_path, base, "prefix"), steps=1, layout="packed")
     with pytest.raises(UserError, match="fill all the room"):
         start_from(adapter_job(tmp_path, base, "prompt", tokens=512))

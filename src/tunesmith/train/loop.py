@@ -224,8 +224,14 @@ def _copied(model: PreTrainedModel) -> Weights:
     moving = _moving(model)
     seen: dict[int, torch.Tensor] = {}
     for tensor in moving.values():
-        seen.setdefault(id(tensor), tensor.detach().clone())
+        seen.setdefault(id(tensor), _kept(tensor))
     return {name: seen[id(tensor)] for name, tensor in moving.items()}
+
+
+def _kept(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy that stays: of a whole tensor on the CPU, as a GPU's memory is for training; of a shard where it lies."""
+    whole = not hasattr(tensor, "full_tensor")
+    return tensor.detach().to("cpu", copy=True) if whole else tensor.detach().clone()
 
 
 def _exhausted(state: State, settings: Settings) -> bool:
