@@ -144,7 +144,7 @@ def test_another_base_is_refused_and_so_is_none(base: Path, tmp_path: Path) -> N
 def test_a_step_without_adapter_trains_the_one_it_starts_from_further(base: Path, short: Path, tmp_path: Path) -> None:
     said: list[str] = []
     trained = sft(replace(adapter_job(tmp_path, short, None, "check"), say=said.append), steps=60, batch_size=16)
-    assert said[0].startswith("goes on with the lora adapter it starts from")
+    assert any(sentence.startswith("goes on with the lora adapter it starts from") for sentence in said)
     assert trained.trained == 5120  # as at first
     assert read_adapter(tmp_path / "out").base == base.resolve()
     first, second = (load_file(folder / "adapter_model.safetensors") for folder in (short, tmp_path / "out"))
