@@ -13,6 +13,7 @@ from tunesmith.core.registry import Named
 from tunesmith.recipe import load_recipe
 from tunesmith.recipe.starter import STARTER
 from tunesmith.run.probe import probe
+from tunesmith.train.preflight_rules import rules_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,3 +60,8 @@ def test_no_page_names_a_path_of_somebodys_machine() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "recipes").glob("*.yaml")]
     for page in pages:
         assert not re.search(r"/(?:home|root|tmp|Users)/", page.read_text("utf-8")), page
+
+
+def test_the_page_of_the_pre_flight_has_every_rule_as_it_is() -> None:
+    text = (ROOT / "docs/preflight.md").read_text("utf-8")
+    assert [line for line in text.splitlines() if line.startswith("|")] == rules_table()

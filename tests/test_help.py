@@ -17,9 +17,10 @@ def test_the_command_line_imports_nothing_heavy() -> None:
 
 
 DATA = [f"data {verb}" for verb in ("card", "export", "version", "diff", "remove", "gc")]
+VERBS = ["demo", "new", "check", "run", "show", "why", "serve", "ask", "list", "adapters", "export"]
 
 
-@pytest.mark.parametrize("verb", ["demo", "new", "check", "run", "show", "why", "serve", "ask", "list", *DATA])
+@pytest.mark.parametrize("verb", [*VERBS, *DATA])
 def test_every_verb_has_help_that_is_a_sentence(verb: str) -> None:
     done = cli(*verb.split(), "--help")
     assert done.code == 0, done.all

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from tunesmith.cli_data import HERE, Workspace, data
+from tunesmith.cli_models import adapters, export
 
 app = typer.Typer(
     help='From raw text to a fine-tuned language model in production, or to a reasoned "don\'t fine-tune".',
@@ -32,7 +34,7 @@ STOPPED = (130, 143)  # what a shell calls an interrupt, and being asked to end
 EXTRA_OF = {
     **dict.fromkeys(("docx", "fastwarc", "lxml", "pypdfium2", "resiliparse", "trafilatura"), "documents"),
     "huggingface_hub": "hub",
-    **dict.fromkeys(("torch", "transformers", "tokenizers", "safetensors"), "train"),
+    **dict.fromkeys(("torch", "transformers", "tokenizers", "safetensors", "peft"), "train"),
     **dict.fromkeys(("sklearn", "sqlalchemy"), "evaluate"),
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "httpx", "openai"), "serve"),
 }
@@ -59,7 +61,12 @@ def new(path: Annotated[Path, typer.Argument(help="The recipe to write.")] = Pat
 
 
 @app.command()
-def check(recipe: RecipePath, set_: Sets = None, workspace: Workspace = HERE) -> None:
+def check(
+    recipe: RecipePath,
+    set_: Sets = None,
+    workspace: Workspace = HERE,
+    data: Annotated[bool, typer.Option("--data", help="Run the pre-flight on the first 1,000 rows.")] = False,
+) -> None:
     """Check a recipe: every mistake with its line and a remedy, before any work starts; and its data checklist."""
     from tunesmith.recipe import load_recipe
     from tunesmith.recipe.sets import parse_sets
@@ -75,6 +82,16 @@ def check(recipe: RecipePath, set_: Sets = None, workspace: Workspace = HERE) ->
     typer.echo(f"{recipe}: no mistakes. Data: {lists or 'none'}. Train: {len(found.train)} steps.")
     for line in data_checklist(found, workspace) if found.data else ():
         typer.echo(line)
+    if data:
+        _preflight(recipe, parse_sets(set_ or []))
+
+
+def _preflight(recipe: Path, sets: Mapping[str, object]) -> None:
+    """Print the pre-flight on the first rows; exit code 2 where a rule refuses."""
+    from tunesmith.web.preflight import check_data
+
+    if not check_data(recipe, sets):
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -170,6 +187,10 @@ def list_names(
         for name in preset_names() if one == "preset" else names(one):
             told = read_preset(name)["help"] if one == "preset" else help_of(one, name)
             typer.echo(f"  {name:<18} {told}")
+
+
+app.command()(adapters)
+app.command()(export)
 
 
 def main() -> None:

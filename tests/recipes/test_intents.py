@@ -56,7 +56,9 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     write_table(folder / "train.csv", [*known, ("I LOST my key, today!", "lost_key")])
     fresh = [(f"{text} at night", label) for label, text in ASKED.items()]
     write_table(folder / "test.csv", [*fresh, ("when do you open today?", "opening_hours")])
-    return run_recipe(recipe_on(folder, steps=5), folder / "workspace", Quiet(), workers=1)
+    recipe = recipe_on(folder, steps=5)
+    recipe = replace(recipe, waive={**recipe.waive, "examples_least": "a rehearsal of the recipe on 33 rows"})
+    return run_recipe(recipe, folder / "workspace", Quiet(), workers=1)
 
 
 def test_labels_become_words_in_the_answer_and_in_the_target() -> None:

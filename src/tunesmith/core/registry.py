@@ -110,7 +110,7 @@ def _folder(kind: str) -> Path:
 
 
 def _holds(path: Path) -> bool:
-    return not path.stem.startswith("_") and f"def {path.stem}(" in path.read_text("utf-8")
+    return not path.stem.startswith("_") and f"\ndef {path.stem}(" in path.read_text("utf-8")
 
 
 def _function(path: Path) -> ast.FunctionDef:

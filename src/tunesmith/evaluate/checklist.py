@@ -32,13 +32,13 @@ def checklist(evidence: Evidence, waived: Mapping[str, str]) -> list[Item]:
     return [_item(check, evidence, waived.get(check.name)) for check in CHECKS]
 
 
-def check_waive(waive: object, *, where: str = "waive") -> list[UserError]:
-    """Every mistake in the `waive:` list of a recipe."""
+def check_waive(waive: object, *, where: str = "waive", also: Sequence[str] = ()) -> list[UserError]:
+    """Every mistake in the `waive:` list of a recipe; `also` names what can be waived beside the items here."""
     example = "Write - {check: near_duplicates, reason: ...}."
     if not isinstance(waive, Sequence) or isinstance(waive, str):
         return [UserError(f"{where}: {waive!r} is not a list.", example)]
     mistakes = []
-    known = [check.name for check in CHECKS]
+    known = [*(check.name for check in CHECKS), *also]
     for index, entry in enumerate(waive):
         place = f"{where}[{index}]"
         if not isinstance(entry, Mapping) or set(entry) != {"check", "reason"}:

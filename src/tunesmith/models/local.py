@@ -1,27 +1,54 @@
-"""A model on this machine: a Hugging Face model folder, asked in batches."""
+"""A model on this machine: a Hugging Face model folder, or an adapter on one, asked in batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from itertools import groupby
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from tunesmith.core.errors import UserError
+from tunesmith.models.adapter_folder import is_adapter, load_base, put_on, read_adapter
 from tunesmith.models.base import Answer, Chat, Sampling, TokenLogprobs
-from tunesmith.models.chat import Tokens, last_turn, render_all, template_hash
+from tunesmith.models.chat import Tokens, render_all, template_hash
+from tunesmith.models.generation import (
+    Decoding,
+    answer_ids,
+    in_batches,
+    left_padded,
+    logits_of,
+    virtual_tokens,
+    wants_equal_lengths,
+)
+from tunesmith.models.template import check_template
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-USUAL_MAX_TOKENS = 256  # where neither the request nor the folder says how long an answer may be
 SMALL = 100_000_000  # on a CPU, models below this many weights gain nothing from bfloat16 and stay in float32
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a folder holds, in memory: tokenizer, model on its device, and decoding settings."""
+
+    tokenizer: PreTrainedTokenizerFast
+    model: PreTrainedModel
+    config: GenerationConfig | None
+
+    def decoding(self, name: str) -> Decoding:
+        """How this model is spoken with, under a name."""
+        given = getattr(self.model.config, "max_position_embeddings", None)
+        room = None if given is None else given - virtual_tokens(self.model)
+        return Decoding(name, self.tokenizer, self.config, room)
 
 
 class LocalModel:
     """A model folder (config, safetensors, tokenizer with chat template, decoding settings) behind the Model protocol.
+
+    The folder may be that of an adapter; its base is then loaded beneath it. `loaded` is what the folder holds, where
+    that is in memory already.
 
     Greedy answers depend on the chat alone up to rounding: chats are padded to batches of like length, and in float32
     (the precision of small models on a CPU) a different batch moves a logit by about one part in a million, so that
@@ -30,13 +57,16 @@ class LocalModel:
 
     can = frozenset({"generate", "logprobs"})
 
-    def __init__(self, folder: Path, *, name: str | None = None, batch_size: int = 128) -> None:
+    def __init__(
+        self, folder: Path, *, name: str | None = None, batch_size: int = 128, loaded: Loaded | None = None
+    ) -> None:
         self.name = name or folder.name
         self.folder = folder
         self.batch_size = batch_size
-        self.tokenizer, self.model = _loaded(folder)
-        self.device = self.model.device.type
-        self.bfloat16 = self.device == "cpu" and _is_large(self.model) and _cpu_has_bfloat16()
+        loaded = loaded or load(folder)
+        self.tokenizer, self.model = loaded.tokenizer, loaded.model
+        self.decoding = loaded.decoding(self.name)
+        self.precision = precision_of(self.model)
 
     @property
     def template(self) -> str:
@@ -48,12 +78,12 @@ class LocalModel:
         import torch
 
         prompts = render_all(self.tokenizer, chats, answer=False)
-        self._refuse_too_long(prompts)
+        self.decoding.refuse_too_long(prompts)
         answers: dict[int, Answer] = {}
         with torch.random.fork_rng():
             torch.manual_seed(sampling.seed)
-            room = [self._max_tokens(sampling, len(prompt.ids)) for prompt in prompts]
-            for indices in _batches(prompts, self.batch_size, room):
+            room = [self.decoding.max_tokens(sampling, len(prompt.ids)) for prompt in prompts]
+            for indices in in_batches(prompts, self.batch_size, [*zip(room, self._lengths(prompts), strict=True)]):
                 made = self._answered([prompts[i].ids for i in indices], sampling, room[indices[0]])
                 answers.update(zip(indices, made, strict=True))
         return [answers[i] for i in range(len(prompts))]
@@ -61,94 +91,83 @@ class LocalModel:
     def logprobs(self, chats: Sequence[Chat]) -> list[TokenLogprobs]:
         """The log-probabilities of the tokens of each chat's last assistant turn, its end-of-turn token included."""
         rows = render_all(self.tokenizer, chats)
-        self._refuse_too_long(rows)
+        self.decoding.refuse_too_long(rows)
         found: dict[int, TokenLogprobs] = {}
-        for indices in _batches(rows, self.batch_size // 4 or 1):
+        for indices in in_batches(rows, self.batch_size // 4 or 1, self._lengths(rows)):
             found.update(zip(indices, self._logprobs([rows[i] for i in indices]), strict=True))
         return [found[i] for i in range(len(rows))]
 
-    def _refuse_too_long(self, prompts: Sequence[Tokens]) -> None:
-        room = getattr(self.model.config, "max_position_embeddings", None)
-        longest = max((len(prompt.ids) for prompt in prompts), default=0)
-        if room is not None and longest >= room:
-            raise UserError(f"A chat has {longest} tokens.", f"The model '{self.name}' holds {room}; shorten the chat.")
+    def _lengths(self, rows: Sequence[Tokens]) -> list[int]:
+        """What rows must have in common to share a batch: their lengths, where padding would change answers."""
+        return [len(row.ids) for row in rows] if wants_equal_lengths(self.model) else [0] * len(rows)
 
     def _answered(self, prompts: list[list[int]], sampling: Sampling, limit: int) -> list[Answer]:
         import torch
 
-        ids_BT, there_BT = _left_padded(prompts, self._pad, self.device)
-        stops = {"stop_strings": list(sampling.stop), "tokenizer": self.tokenizer} if sampling.stop else {}
-        with torch.inference_mode(), self._precision():
-            generate = cast("Any", self.model).generate
-            made = generate(input_ids=ids_BT, attention_mask=there_BT, max_new_tokens=limit, **_how(sampling), **stops)
-        new = made[:, ids_BT.shape[1] :].tolist()
-        return [self._answer(prompt, ids, sampling) for prompt, ids in zip(prompts, new, strict=True)]
-
-    def _max_tokens(self, sampling: Sampling, prompt: int) -> int:
-        config = self.model.generation_config
-        own = None if config is None else config.max_new_tokens
-        wanted = sampling.max_tokens or own or USUAL_MAX_TOKENS
-        return min(wanted, getattr(self.model.config, "max_position_embeddings", prompt + wanted) - prompt)
-
-    def _answer(self, prompt: list[int], ids: list[int], sampling: Sampling) -> Answer:
-        end = next((position for position, token in enumerate(ids) if token in self._ends), None)
-        kept = ids if end is None else ids[:end]
-        text = cast("str", self.tokenizer.decode(kept, skip_special_tokens=True))
-        cuts = [text.find(stop) for stop in sampling.stop if stop in text]
-        finish = "length" if end is None and not cuts else "stop"
-        return Answer(text[: min(cuts)] if cuts else text, len(prompt), len(kept), finish)
-
-    @property
-    def _ends(self) -> set[int]:
-        config = self.model.generation_config
-        ends = self.tokenizer.eos_token_id if config is None else config.eos_token_id
-        # Rows that a stop string ended early are filled up with padding.
-        return {self._pad, *(ends if isinstance(ends, list) else [] if ends is None else [ends])}
-
-    @property
-    def _pad(self) -> int:
-        pad = self.tokenizer.pad_token_id
-        return cast("int", self.tokenizer.eos_token_id if pad is None else pad)
+        with torch.inference_mode(), self.precision.autocast():
+            made = answer_ids(self.model, prompts, self.decoding, sampling, limit)
+        return [self.decoding.answer(prompt, ids, sampling) for prompt, ids in zip(prompts, made, strict=True)]
 
     def _logprobs(self, rows: list[Tokens]) -> list[TokenLogprobs]:
         import torch
 
-        ids_BT, there_BT = _left_padded([row.ids for row in rows], self._pad, self.device)
-        places_BT = (there_BT.cumsum(1) - 1).clamp(min=0)
-        with torch.inference_mode(), self._precision():
-            logits = self.model(input_ids=ids_BT, attention_mask=there_BT, position_ids=places_BT).logits
+        ids_BT, there_BT = left_padded([row.ids for row in rows], self.decoding.pad, self.model.device.type)
+        with torch.inference_mode(), self.precision.autocast():
+            logits = logits_of(self.model, ids_BT, there_BT)
         logps = logits[:, :-1].float().log_softmax(-1).gather(2, ids_BT[:, 1:, None])[..., 0]
-        return [self._of_turn(row, logps[line].tolist()) for line, row in enumerate(rows)]
+        return [self.decoding.of_turn(row, logps[line].tolist()) for line, row in enumerate(rows)]
 
-    def _of_turn(self, row: Tokens, padded: list[float]) -> TokenLogprobs:
-        turn = last_turn(row.mask)
-        shift = len(padded) - len(row.ids)  # the first token of a row has no log-probability
-        tokens = tuple(cast("str", self.tokenizer.decode([token])) for token in row.ids[turn])
-        return TokenLogprobs(tokens, tuple(padded[turn.start + shift : turn.stop + shift]))
 
-    def _precision(self) -> AbstractContextManager[object]:
+@dataclass(frozen=True)
+class Precision:
+    """A device, and whether matrix products are taken in bfloat16 there."""
+
+    device: str
+    bfloat16: bool
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which a model is asked."""
         import torch
 
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bfloat16)
 
 
-def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+def precision_of(model: PreTrainedModel) -> Precision:
+    """How a model is asked where it lies."""
+    device = model.device.type
+    return Precision(device, device == "cpu" and int(model.num_parameters()) > SMALL and _cpu_has_bfloat16())
+
+
+def load(folder: Path, *, four_bit: bool = False) -> Loaded:
+    """A model folder, or an adapter folder on its base, in memory; `four_bit` as the base of a qlora adapter."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
-    if not (folder / "config.json").exists():
+    adapter = read_adapter(folder) if is_adapter(folder) else None
+    if adapter is None and not (folder / "config.json").exists():
         raise UserError(f"{folder} is not a model folder.", "It needs config.json, model.safetensors and a tokenizer.")
+    check_template(folder)
     logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     precision = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=precision)
+    four_bit = four_bit or (adapter is not None and adapter.kind == "qlora")
+    base = load_base(folder if adapter is None else adapter.base, four_bit=four_bit, dtype=precision)
+    if not four_bit:
+        base.to(device)
+    tokenizer, config = own_decoding(folder)
+    base.generation_config = config or base.generation_config
+    model = base if adapter is None else cast("PreTrainedModel", put_on(base, adapter))
+    return Loaded(tokenizer, model.eval(), base.generation_config)
+
+
+def own_decoding(folder: Path) -> tuple[PreTrainedTokenizerFast, GenerationConfig | None]:
+    """The tokenizer of a folder, and its decoding settings if it has some."""
+    from transformers import AutoTokenizer, GenerationConfig
+
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return tokenizer, model.to(device).eval()
-
-
-def _is_large(model: PreTrainedModel) -> bool:
-    return int(model.num_parameters()) > SMALL
+    if not (folder / "generation_config.json").is_file():
+        return tokenizer, None
+    return tokenizer, GenerationConfig.from_pretrained(folder, local_files_only=True)
 
 
 def _cpu_has_bfloat16() -> bool:
@@ -156,31 +175,3 @@ def _cpu_has_bfloat16() -> bool:
 
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-
-
-def _batches(rows: Sequence[Tokens], size: int, room: Sequence[int] | None = None) -> Iterator[list[int]]:
-    """Indices in batches of like length; rows that may have answers of different lengths are never together."""
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
-    for _, same in groupby(order, key=lambda i: room[i] if room else 0):
-        indices = list(same)
-        for start in range(0, len(indices), size):
-            yield indices[start : start + size]
-
-
-def _left_padded(rows: Sequence[list[int]], pad: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    import torch
-
-    width = max(len(row) for row in rows)
-    ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
-    there = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-    return ids, there
-
-
-def _how(sampling: Sampling) -> dict[str, object]:
-    """What the request decides, in transformers' names; nothing where it leaves the choice to the folder."""
-    if sampling.temperature is None:
-        return {} if sampling.top_p is None else {"do_sample": True, "top_p": sampling.top_p, "top_k": 0}
-    if sampling.temperature <= 0:
-        return {"do_sample": False}
-    top_p = 1.0 if sampling.top_p is None else sampling.top_p
-    return {"do_sample": True, "temperature": sampling.temperature, "top_p": top_p, "top_k": 0}

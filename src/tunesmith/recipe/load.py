@@ -17,6 +17,7 @@ from tunesmith.recipe.order import check_order
 from tunesmith.recipe.sets import apply_sets
 from tunesmith.recipe.training import parse_training
 from tunesmith.recipe.yaml import At, read_yaml
+from tunesmith.train.preflight_rules import rule_names
 
 TOP = ("name", "goal", "base", "seed", "data", "train", "evaluate", "serve", "waive", "quarantine", "track")
 GOALS = ("style", "format", "task", "domain", "knowledge")
@@ -121,11 +122,11 @@ def _waive(at: At | None, found: Found) -> dict[str, str]:
     if at is None:
         return {}
     if not isinstance(at.value, list):
-        found.errors.extend(check_waive(at.plain, where=str(at)))
+        found.errors.extend(check_waive(at.plain, where=str(at), also=rule_names()))
         return {}
     waived: dict[str, str] = {}
     for item in at.each():
-        mistakes = check_waive([item.plain])
+        mistakes = check_waive([item.plain], also=rule_names())
         found.errors.extend(UserError(f"{item}: {e.problem.partition(': ')[2]}", e.hint) for e in mistakes)
         if not mistakes:
             waived[str(item.child("check").value)] = str(item.child("reason").value)

@@ -13,9 +13,10 @@ def needs(recipe: Recipe) -> dict[str, set[str]]:
     """What each list ("data.NAME") and train step ("train.NAME") must wait for."""
     graph = {f"data.{name}": {f"data.{feed.name}" for feed in feeds_of(data)} for name, data in recipe.data.items()}
     trained = {step.name for step in recipe.train}
+    held_out = {f"data.{recipe.evaluate.on.name}"} if recipe.evaluate else set()  # held against the rows, before
     for step in recipe.train:
         before = {f"train.{step.start}"} if step.start in trained else set()
-        graph[f"train.{step.name}"] = {f"data.{step.data}"} | before
+        graph[f"train.{step.name}"] = {f"data.{step.data}"} | before | held_out
     return graph
 
 

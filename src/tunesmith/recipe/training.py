@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from tunesmith.core.errors import UserError
 from tunesmith.core.registry import Named, names, near
 from tunesmith.recipe.fields import Found, first_key, take
 from tunesmith.recipe.grammar import AdapterChoice, DataList, TrainStep
 from tunesmith.recipe.lists import parts_of
 from tunesmith.recipe.parameters import check_options, check_parameters
 from tunesmith.recipe.yaml import At
-from tunesmith.train.adapters import ADAPTERS
+from tunesmith.train.adapters import ADAPTERS, check
+from tunesmith.train.job import Adapter
 from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer
 
 SHARED = ("data", "from", "tokenizer", "init", "adapter", "search")
@@ -70,6 +73,7 @@ def _parse(
         _adapter(take(at, "adapter"), found),
         _search(take(at, "search"), named, at, found),
     )
+    _check_adapter(step, above, found)
     if (step.tokenizer or step.init) and not start.startswith(SCRATCH):
         found.error(f"{at}: tokenizer: and init: belong to a model from scratch.", "Only the first step takes them.")
     return step
@@ -84,7 +88,31 @@ def _adapter(at: At | None, found: Found) -> AdapterChoice | None:
         found.error(f"{at}: there is no adapter {kind!r}.", near(kind or "", list(ADAPTERS)))
         return None
     options = at.child(kind) if isinstance(at.value, Mapping) else None
-    return AdapterChoice(kind, {} if options is None else _options(options, ADAPTERS[kind], found))
+    given = {} if options is None else _options(options, ADAPTERS[kind], found)
+    try:
+        check(Adapter(kind, given))
+    except UserError as error:
+        found.error(f"{at}: {error.problem}", error.hint)
+    return AdapterChoice(kind, given)
+
+
+def _check_adapter(step: TrainStep, above: list[TrainStep], found: Found) -> None:
+    """Note an adapter that has nothing to stand on."""
+    if step.adapter is None:
+        return
+    if step.start.startswith(SCRATCH):
+        hint = "Put a step without adapter: before it."
+        found.error(f"{step.where}: a {step.adapter.kind} adapter cannot be trained on random weights.", hint)
+    elif _is_adapted(step.start, above) or (found.folder / step.start / "adapter_config.json").is_file():
+        found.error(
+            f"{step.where}: it starts from {step.start!r}, an adapter, and names another one.",
+            "Leave adapter: out to train that one further, or export it first: tunesmith export --as merged",
+        )
+
+
+def _is_adapted(start: str, above: list[TrainStep]) -> bool:
+    step = next((one for one in above if one.name == start), None)
+    return step is not None and (step.adapter is not None or _is_adapted(step.start, above))
 
 
 def _search(at: At | None, named: Named, step: At, found: Found) -> dict[str, tuple[object, ...]]:
@@ -127,7 +155,7 @@ def _start(at: At, found: Found, base: str | None, above: list[TrainStep]) -> st
             found.error(f"{at}: there is no size {start!r}.", near(size, list(SIZES)))
     elif "/" not in start and take(at, "from") and start != base:
         found.error(f"{take(at, 'from')}: no step above it is called {start!r}.", near(start, known))
-    elif not (found.folder / start / "config.json").is_file() and not _may_be_on_a_hub(found, start):
+    elif not is_model(found.folder / start) and not _may_be_on_a_hub(found, start):
         hint = "Name a folder with config.json, model.safetensors and tokenizer.json, ORG/NAME of a hub, or scratch:1M."
         found.error(f"{at}: it starts from {start!r}, which is no model folder here.", hint)
     return start
@@ -136,6 +164,11 @@ def _start(at: At, found: Found, base: str | None, above: list[TrainStep]) -> st
 def _may_be_on_a_hub(found: Found, start: str) -> bool:
     """Whether it is written as the id of a model, and no folder of that name is here; the hub is asked when it runs."""
     return HUB_ID.fullmatch(start) is not None and not (found.folder / start).exists()
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model, or an adapter on one."""
+    return any((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
 
 
 def _data(at: At, found: Found, lists: Mapping[str, DataList]) -> str:

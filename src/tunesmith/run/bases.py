@@ -12,7 +12,7 @@ from tunesmith.core.artifact import is_done, read_manifest, write_json
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import file_sha256, key_of
 from tunesmith.data.sources.hub import CARD, read_card
-from tunesmith.recipe.training import HUB_ID
+from tunesmith.recipe.training import HUB_ID, is_model
 from tunesmith.run.context import Context
 
 FETCHED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", CARD, "LICENSE*")  # weights that hold no code
@@ -22,11 +22,16 @@ INDEX = "model.safetensors.index.json"
 
 @dataclass(frozen=True)
 class Base:
-    """A model folder on this machine, what stands for it in a KEY, and what is known of it."""
+    """A model folder on this machine, and what is known of it."""
 
     folder: Path
-    key: str
-    facts: Mapping[str, object]  # name, revision, license
+    facts: Mapping[str, object]  # name, license, and of a hub the revision
+
+    @property
+    def key(self) -> str:
+        """What stands for it in a KEY: NAME@COMMIT of a hub; of a folder, its manifest's KEY or a hash of all files."""
+        commit = self.facts.get("revision")
+        return f"{self.facts['name']}@{commit}" if commit else folder_key(self.folder)
 
 
 def find_base(context: Context, start: str, where: str) -> Base:
@@ -37,7 +42,7 @@ def find_base(context: Context, start: str, where: str) -> Base:
     folder = (context.recipe.folder / start).resolve()
     if folder.is_dir() or not HUB_ID.fullmatch(start):
         _check_model(folder, start, where)
-        return Base(folder, _folder_key(folder), _facts(folder, start if Path(start).parts[0] != "/" else folder.name))
+        return Base(folder, _facts(folder, start if Path(start).parts[0] != "/" else folder.name))
     name, _, revision = start.partition("@")
     memory = context.workspace / "cache" / "pins" / f"{key_of(['base', name, revision])}.json"
     pinned = str(json.loads(memory.read_text("utf-8"))["revision"]) if memory.is_file() else None
@@ -47,7 +52,7 @@ def find_base(context: Context, start: str, where: str) -> Base:
     _check_model(folder, start, where)
     if pinned is None:
         write_json(memory, {"revision": folder.name})
-    return Base(folder, f"{name}@{folder.name}", {**_facts(folder, name), "revision": folder.name})
+    return Base(folder, {**_facts(folder, name), "revision": folder.name})
 
 
 def fetch_bases(context: Context) -> None:
@@ -79,7 +84,7 @@ def _fetched(name: str, revision: str | None, start: str, where: str) -> Path:
 
 def _check_model(folder: Path, start: str, where: str) -> None:
     """Raise UserError unless a folder holds a model whose weights are all there, and which needs no code of its own."""
-    if not (folder / "config.json").is_file():
+    if not is_model(folder):
         raise UserError(
             f"{where}: the base {start!r} is no model folder here.",
             "Name a folder with config.json, model.safetensors and tokenizer.json, ORG/NAME on a hub, or scratch:1M.",
@@ -101,7 +106,7 @@ def _check_model(folder: Path, start: str, where: str) -> None:
 
 
 def _needs_code(folder: Path) -> bool:
-    config = _json(folder / "config.json")
+    config = _json(folder / "config.json") if (folder / "config.json").is_file() else {}  # an adapter has none
     if "auto_map" not in config:
         return False
     from transformers import CONFIG_MAPPING
@@ -122,7 +127,7 @@ def _json(path: Path) -> dict[str, object]:
     return cast("dict[str, object]", json.loads(path.read_text("utf-8")))
 
 
-def _folder_key(folder: Path) -> str:
+def folder_key(folder: Path) -> str:
     """What stands for a model folder in a KEY: its manifest's KEY, or the hash of its files."""
     if is_done(folder):
         return read_manifest(folder).key

@@ -49,6 +49,7 @@ class Context:
     ranks: Ranks = field(default_factory=Ranks)  # the processes of a training
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # warnings for the report
+    preflights: dict[str, dict[str, object]] = field(default_factory=dict)  # train step -> what its pre-flight found
 
     @property
     def folder(self) -> Path:

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import cast
 
 from tunesmith.core.artifact import read_manifest, write_json
-from tunesmith.core.errors import UserError
-from tunesmith.core.hashing import unit_interval
-from tunesmith.core.registry import near
 from tunesmith.data.dataset import Dataset
 from tunesmith.evaluate.answer import answer
 from tunesmith.evaluate.compare import Compared, compare
@@ -22,9 +19,10 @@ from tunesmith.models.base import Sampling
 from tunesmith.models.rows import target_of
 from tunesmith.recipe import Evaluation
 from tunesmith.recipe.grammar import Metric
-from tunesmith.run.contenders import COLUMNS, Contender, contenders
+from tunesmith.run.contenders import Contender, contenders
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.overlap import CLEAN, TrainOverlap, train_overlap
+from tunesmith.run.scored_rows import scored_rows
 from tunesmith.run.signals import measure_answers
 
 VERSION = 1
@@ -51,7 +49,7 @@ def run_evaluation(
 ) -> Evaluated:
     """Answer the test rows with every candidate and arm, score, compare, and put the candidates before the gate."""
     dataset = lists[evaluation.on.name]
-    rows = _test_rows(context, evaluation, dataset)
+    rows = scored_rows(context, evaluation, dataset)
     everyone = contenders(context, evaluation, lists, checkpoints)
     answers = {one.name: _answers(context, one, rows, evaluation, dataset) for one in everyone}
     targets = [target_of(row) for row in rows]
@@ -86,26 +84,6 @@ def _count_score(context: Context, dataset: Dataset, evaluation: Evaluation, ver
     test_set = f"{ref_of(dataset.folder)}.{evaluation.on.part or ''}"
     with open_store(context.workspace / "state.db") as store:
         return count_gate_score(store, test_set, by=verdict.name, time=time.time())
-
-
-def _test_rows(context: Context, evaluation: Evaluation, dataset: Dataset) -> list[Row]:
-    """The rows that are scored: of all kept rows of the part, those whose ids draw lowest, in the dataset's order."""
-    slices = [column for bounds in evaluation.slices.values() for column in bounds]
-    cluster = [evaluation.cluster] if evaluation.cluster else []
-    for name in (*slices, *cluster):
-        if name not in dataset.columns:
-            what = "slices" if name in slices else "cluster"
-            hint = near(name, list(dataset.columns))
-            raise UserError(f"evaluate.{what}: the rows of {evaluation.on} have no column {name!r}.", hint)
-    columns = [name for name in dict.fromkeys([*COLUMNS, *cluster, *slices]) if name in dataset.columns]
-    rows = [row for table in dataset.tables(columns, part=evaluation.on.part) for row in table.to_pylist()]
-    if not rows:
-        raise UserError(f"evaluate.on: {evaluation.on} has no rows.", "Look at what was dropped from it.")
-    if evaluation.sample is None or evaluation.sample >= len(rows):
-        return rows
-    seed = str(context.recipe.seed)
-    drawn = sorted(range(len(rows)), key=lambda place: unit_interval([seed, str(rows[place]["id"])]))
-    return [rows[place] for place in sorted(drawn[: evaluation.sample])]
 
 
 def _answers(

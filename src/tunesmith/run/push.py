@@ -30,16 +30,16 @@ def push(version: Path, where: str) -> str:
 
 def _to_dvc(version: Path, project: Path) -> str:
     """`dvc add` and `dvc push`, to the project's own remote; the .dvc file is left for the user to commit."""
-    dvc = _tool("dvc", "pip install 'tunesmith[dvc]'")
+    dvc = tool("dvc", "pip install 'tunesmith[dvc]'")
     if not (project / ".dvc").is_dir():
         raise UserError(
             f"{project} is no DVC project.", "In it: dvc init (--no-scm without Git), then dvc remote add -d NAME PLACE"
         )
-    if not _run([dvc, "remote", "list"], project).strip():
+    if not run([dvc, "remote", "list"], project).strip():
         raise UserError(f"the DVC project {project} has no remote.", "In it: dvc remote add -d NAME PLACE")
     name = _copied(version, project)
-    _run([dvc, "add", "--quiet", name], project)
-    _run([dvc, "push", "--quiet", f"{name}.dvc"], project)
+    run([dvc, "add", "--quiet", name], project)
+    run([dvc, "push", "--quiet", f"{name}.dvc"], project)
     return f"{project / name}: added to DVC and pushed. Commit {name}.dvc to keep this version."
 
 
@@ -50,20 +50,22 @@ def _to_folder(version: Path, folder: Path) -> str:
 
 
 def _to_hub(version: Path, repository: str) -> str:
-    """A private dataset repository; who may see it is decided there, by its owner."""
+    return upload(version, repository, "dataset", f"Version {version.name}")
+
+
+def upload(folder: Path, repository: str, kind: str, message: str) -> str:
+    """A private repository of a kind (dataset, model) on a Hub; who may see it is decided there, by its owner."""
     from huggingface_hub import HfApi
 
     api = HfApi()
-    api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
-    done = api.upload_folder(
-        repo_id=repository, repo_type="dataset", folder_path=str(version), commit_message=f"Version {version.name}"
-    )
+    api.create_repo(repository, repo_type=kind, private=True, exist_ok=True)
+    done = api.upload_folder(repo_id=repository, repo_type=kind, folder_path=str(folder), commit_message=message)
     return f"{repository}: uploaded ({done.oid})."
 
 
 def _to_lfs(version: Path, repository: Path) -> str:
     """Track the data with Git LFS, commit, and push where the branch has an upstream."""
-    git = _tool("git", "Install Git.")
+    git = tool("git", "Install Git.")
     if subprocess.run([git, "lfs", "version"], capture_output=True, check=False).returncode:
         raise UserError(
             "this needs Git LFS, which is not installed.", "apt-get install git-lfs, or brew install git-lfs"
@@ -71,16 +73,16 @@ def _to_lfs(version: Path, repository: Path) -> str:
     if subprocess.run([git, "rev-parse"], cwd=_folder(repository), capture_output=True, check=False).returncode:
         raise UserError(f"{repository} is no Git repository.", "In it: git init")
     name = _copied(version, repository)
-    _run([git, "lfs", "install", "--local"], repository)
-    _run([git, "lfs", "track", f"{name}/{LFS_FILES}"], repository)
-    _run([git, "add", "--", ".gitattributes", name], repository)
-    if _run([git, "status", "--porcelain", "--", ".gitattributes", name], repository).strip():
+    run([git, "lfs", "install", "--local"], repository)
+    run([git, "lfs", "track", f"{name}/{LFS_FILES}"], repository)
+    run([git, "add", "--", ".gitattributes", name], repository)
+    if run([git, "status", "--porcelain", "--", ".gitattributes", name], repository).strip():
         message = f"{name}: dataset version {_key(version)}"
-        _run([git, "commit", "--quiet", "-m", message, "--", ".gitattributes", name], repository)
+        run([git, "commit", "--quiet", "-m", message, "--", ".gitattributes", name], repository)
     upstream = subprocess.run([git, "rev-parse", "@{upstream}"], cwd=repository, capture_output=True, check=False)
     if upstream.returncode:
         return f"{repository / name}: committed with Git LFS; the branch has no upstream to push to."
-    _run([git, "push", "--quiet"], repository)
+    run([git, "push", "--quiet"], repository)
     return f"{repository / name}: committed with Git LFS and pushed."
 
 
@@ -116,7 +118,7 @@ def _copied(version: Path, into: Path) -> str:
     return name
 
 
-def _tool(name: str, how: str) -> str:
+def tool(name: str, how: str) -> str:
     """A command on the PATH, or beside this Python; raises UserError where it is not installed."""
     beside = Path(sys.executable).parent
     found = shutil.which(name) or shutil.which(name, path=str(beside))
@@ -125,7 +127,7 @@ def _tool(name: str, how: str) -> str:
     return found
 
 
-def _run(command: list[str], folder: Path) -> str:
+def run(command: list[str], folder: Path) -> str:
     """What a command says; raises UserError with its own words where it fails."""
     quiet = {"DVC_NO_ANALYTICS": "1", "GIT_TERMINAL_PROMPT": "0"}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, **quiet})

@@ -58,6 +58,7 @@ def make_report(
         "gate": {},
         "training": {name: _training(folder) for name, folder in checkpoints.items()},
         "curves": {name: read_manifest(folder).facts.get("curve", []) for name, folder in checkpoints.items()},
+        "preflight": dict(context.preflights),
         "waived": [{"check": check, "reason": reason} for check, reason in recipe.waive.items()],
         "warnings": [*context.notes, *_warned(checkpoints)],
         "seconds": dict(context.seconds),

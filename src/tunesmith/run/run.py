@@ -21,6 +21,7 @@ from tunesmith.run.hold import check_whole
 from tunesmith.run.lists import run_list
 from tunesmith.run.lock import locked
 from tunesmith.run.model_card import write_model_cards
+from tunesmith.run.preflight import preflight
 from tunesmith.run.ranks import Ranks, dismiss
 from tunesmith.run.report import make_report
 from tunesmith.run.search import Trial, as_json, train_step
@@ -70,6 +71,8 @@ def _run(context: Context) -> Outcome:
     _save_recipe(context)
     for name in in_order(needs(recipe)):
         room, _, step = name.partition(".")
+        if room == "train":
+            preflight(context, step, lists, checkpoints)
         with context.timed(step):
             if room == "data":
                 lists[step] = run_list(context, recipe.data[step], lists)

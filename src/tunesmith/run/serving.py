@@ -86,7 +86,9 @@ def describe_checkpoint(workspace: Path, key: str, run: str = "") -> CheckpointF
         DataFacts(dataset.folder.parent.name, dataset.folder.name, dataset.count(part="train"), _licenses(dataset))
         for dataset in trained_on(workspace, folder)
     ]
-    return CheckpointFacts(manifest.name, manifest.key, run, manifest.step, manifest.inputs["start"], tuple(data))
+    adapter = cast("str | None", manifest.facts.get("adapter"))
+    start = manifest.inputs["start"]
+    return CheckpointFacts(manifest.name, manifest.key, run, manifest.step, start, tuple(data), adapter)
 
 
 def _licenses(dataset: Dataset) -> dict[str, int]:

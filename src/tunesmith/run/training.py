@@ -17,9 +17,11 @@ from tunesmith.core.executor import LocalExecutor
 from tunesmith.data.dataset import Dataset
 from tunesmith.evaluate.metrics.rouge_l import rouge_l
 from tunesmith.evaluate.metrics.words import words
+from tunesmith.models.template import folder_template_hash
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
-from tunesmith.run.bases import find_base
+from tunesmith.run.bases import find_base, folder_key
+from tunesmith.run.checkpoints import base_of, readable_bytes
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.ranks import Ranks, together
 from tunesmith.run.trackers import tracked
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 
 def check_installed(recipe: Recipe) -> None:
     """Raise UserError before any work where the recipe trains and what that needs is not installed."""
-    missing = [name for name in ("torch", "transformers") if recipe.train and find_spec(name) is None]
+    needed = ["torch", "transformers", *(["peft"] if any(step.adapter for step in recipe.train) else [])]
+    missing = [name for name in needed if recipe.train and find_spec(name) is None]
     if missing:
         raise UserError(
             f"{recipe.train[0].where}: training needs {' and '.join(missing)}, not installed here.",
@@ -64,7 +67,7 @@ def run_training(
 
     def work(out: Path) -> Made:
         _prepare(context)
-        job = _job(context, step, dataset, start, out / "model.tmp", resume)
+        job = _job(context, step, dataset, start, out / "model.tmp", resume, untrained=untrained)
         shutil.rmtree(job.out, ignore_errors=True)
         job.out.mkdir()
         if untrained:
@@ -72,7 +75,8 @@ def run_training(
         else:
             _tell_of_gpus(context)
             with together(context.ranks, partial(_take_part, _told(context), step, dataset, start, resume, parameters)):
-                made = tracked(context, step, job, parameters, partial(_train, step, parameters=parameters))
+                train = partial(_train, context, step, parameters=parameters)
+                made = tracked(context, step, job, parameters, train)
         for path in files_of_folder(job.out):
             path.replace(out / path.name)
         job.out.rmdir()
@@ -97,7 +101,7 @@ def _parameters(context: Context, step: TrainStep) -> dict[str, object]:
     return given
 
 
-def _train(step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
+def _train(context: Context, step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
     trained = cast("Trained", step.trainer.load()(job, **parameters))
     facts = {
         "trainer": step.trainer.name,
@@ -105,22 +109,58 @@ def _train(step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
         "epochs": trained.epochs,
         "parameters": trained.parameters,
         "trained": trained.trained,
-        "adapter": step.adapter.kind if step.adapter else None,
+        "adapter": trained.adapter["kind"] if trained.adapter else None,
         "computed": trained.chosen,
         "curve": trained.curve,
+        "template": folder_template_hash(job.out),
     }
     if trained.warnings:
         facts["warnings"] = list(trained.warnings)
+    if trained.adapter:
+        facts["adapter_facts"] = {**trained.adapter, **_sizes(context, job, trained)}
     return Made({"train": len(job.train), "validation": len(job.validation)}, {}, facts)
+
+
+def _sizes(context: Context, job: Job, trained: Trained) -> dict[str, object]:
+    """What an adapter takes on disk, beside its base; told, and kept."""
+    base = _base_beneath(job)
+    sizes = {"bytes": _weights_size(job.out), "base_bytes": _weights_size(base)}
+    own, beneath = (readable_bytes(size) for size in sizes.values())
+    share = f"{trained.trained:,} of {trained.parameters:,} parameters are trained"
+    part = trained.trained / trained.parameters
+    context.show.say(f"the adapter takes {own} on disk beside {beneath} of its base; {share} ({part:.2%})")
+    return {**sizes, "base": base_of(context.workspace, base), "base_key": folder_key(base)}
+
+
+def _base_beneath(job: Job) -> Path:
+    """The model folder beneath what a job started from."""
+    from tunesmith.models.adapter_folder import is_adapter, read_adapter
+
+    start = cast("Path", job.start)
+    return read_adapter(start).base if is_adapter(start) else start
+
+
+def _weights_size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in sorted(folder.glob("*.safetensors")))
 
 
 def _write_untrained(job: Job) -> Made:
     from tunesmith.train.folder import write_start
 
-    return Made({}, {}, {"trainer": "untrained", "steps": 0, "parameters": write_start(job)})
+    facts = {"trainer": "untrained", "steps": 0, "parameters": write_start(job)}
+    return Made({}, {}, {**facts, "template": folder_template_hash(job.out)})
 
 
-def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scratch, out: Path, resume: Path) -> Job:
+def _job(
+    context: Context,
+    step: TrainStep,
+    dataset: Dataset,
+    start: Path | Scratch,
+    out: Path,
+    resume: Path,
+    *,
+    untrained: bool = False,
+) -> Job:
     from tunesmith.train.job import Adapter, Job
 
     rows = {part: TrainRows(dataset, part) for part in ("train", "validation")}
@@ -135,8 +175,9 @@ def _job(context: Context, step: TrainStep, dataset: Dataset, start: Path | Scra
         seed=context.recipe.seed,
         say=context.show.say,
         progress=lambda done, total, numbers: context.show.progress(f"train {step.name}", done, total, numbers),
-        adapter=None if step.adapter is None else Adapter(step.adapter.kind, step.adapter.options),
+        adapter=None if step.adapter is None or untrained else Adapter(step.adapter.kind, step.adapter.options),
         watch=watched,
+        home=out.parent,
     )
 
 
@@ -206,4 +247,4 @@ def _take_part(
 ) -> None:
     """The part of another process in a training: all of it, but it writes nothing that stays."""
     _prepare(context)
-    _train(step, _job(context, step, dataset, start, resume / "unwritten", resume), parameters)
+    step.trainer.load()(_job(context, step, dataset, start, resume / "unwritten", resume), **parameters)

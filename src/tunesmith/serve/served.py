@@ -45,7 +45,7 @@ def served_local(model: LocalModel, *, key: str, run: str = "") -> Served:
         except UserError as error:  # here, before the chat is in a batch with those of others
             raise Refusal(error.problem, param="messages") from error
 
-    return Served(model, key, run, getattr(model.model.config, "max_position_embeddings", None), count_tokens)
+    return Served(model, key, run, model.decoding.room, count_tokens)
 
 
 def check_fits(served: Served, chat: Chat, max_tokens: int | None) -> None:

@@ -8,20 +8,24 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tunesmith.core.errors import UserError
-from tunesmith.train.adapters import attach
+from tunesmith.models.adapter_folder import is_adapter, load_base, put_on, read_adapter, write_adapter
+from tunesmith.models.generation import virtual_tokens
+from tunesmith.train.adapters import attach, count_all
 from tunesmith.train.budget import Chosen
 from tunesmith.train.device import Device, count_parameters, pick_device
 from tunesmith.train.devices import here
-from tunesmith.train.job import Job, Rows, Scratch
+from tunesmith.train.job import Adapter, Job, Row, Scratch
 from tunesmith.train.loop import trained_weights
 from tunesmith.train.meter import Meter
 from tunesmith.train.scratch import scratch_model, scratch_tokenizer
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 T = TypeVar("T")
@@ -40,6 +44,8 @@ class Start:
     parameters: int
     trained: int  # of the parameters: those that move
     adapted: str | None = None  # the kind of adapter that is trained
+    base: Path | None = None  # the model folder beneath it
+    home: Path | None = None  # where the trained folder will lie, if not where it is written
     part_tokens: int | None = None  # padded tokens that fit into memory at once; no limit without it
 
     @property
@@ -59,7 +65,11 @@ class Start:
         return int(self.model.config.hidden_size)
 
     def layout(self, given: str | None) -> str:
-        """How batches lie in memory: as given, or as is faster here."""
+        """How batches lie in memory: as given, or as is faster here; rows with virtual tokens are not packed."""
+        if virtual_tokens(self.model):
+            if given == "packed":
+                raise UserError(f"Rows of a {self.adapted} adapter cannot be packed.", "Leave layout: out.")
+            return "buckets"
         return given or ("buckets" if self.device.name == "cpu" else "packed")
 
     def meter(self, length: int) -> Meter:
@@ -68,25 +78,69 @@ class Start:
 
     @property
     def room(self) -> int:
-        """Tokens the model can hold."""
-        return int(self.model.config.max_position_embeddings)
+        """Tokens of a row that the model can hold."""
+        return int(self.model.config.max_position_embeddings) - virtual_tokens(self.model)
 
 
 def start_from(job: Job, device: Device | None = None) -> Start:
-    """Load or make the tokenizer and the model of a job, on its device, ready to train."""
+    """Load or make the tokenizer and the model of a job, on its device, ready to train.
+
+    From an adapter's checkpoint that adapter is trained further, its base frozen.
+    """
     device = device or pick_device()
-    tokenizer, model = _scratch(job, job.start) if isinstance(job.start, Scratch) else _loaded(job.start)
+    goes_on = not isinstance(job.start, Scratch) and is_adapter(job.start)
+    if job.adapter is not None and (goes_on or isinstance(job.start, Scratch)):
+        _refuse(job.adapter, job.start)
+    tokenizer, model = _scratch(job, job.start) if isinstance(job.start, Scratch) else _loaded(job)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
         job.say("padding uses the stop token, as the tokenizer has none of its own; the mask keeps it out of the loss")
     model.set_attn_implementation(device.attention)
     model.to(device.name)
-    adapted = None
-    if job.adapter is not None:
-        model, adapted = attach(model, job.adapter, seed=job.seed), job.adapter.kind
+    if goes_on or job.adapter is not None:
+        return _adapted(job, tokenizer, model, device)
     model.train()
     trained = sum(weight.numel() for weight in trained_weights(model))
-    return Start(tokenizer, model, device, Chosen(job.say), count_parameters(model), trained, adapted)
+    return Start(tokenizer, model, device, Chosen(job.say), count_parameters(model), trained)
+
+
+def _adapted(job: Job, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, device: Device) -> Start:
+    """The start of a new adapter, or of one that is trained further."""
+    start = cast("Path", job.start)
+    if job.adapter is not None:
+        kind, base = job.adapter.kind, start
+        adapted = attach(model, job.adapter, seed=job.seed, words=partial(_words, tokenizer, job.train))
+    else:
+        stored = read_adapter(start)
+        kind, base = stored.kind, stored.base
+        job.say(f"goes on with the {kind} adapter it starts from, as no adapter: is named; its base stays as it is")
+        adapted = put_on(model, stored, trainable=True)
+    adapted.train()
+    trained = sum(weight.numel() for weight in trained_weights(cast("PreTrainedModel", adapted)))
+    whole = cast("PreTrainedModel", adapted)
+    found = Start(
+        tokenizer, whole, device, Chosen(job.say), count_all(adapted), trained, kind, base=base, home=job.home
+    )
+    if found.room < 1:
+        raise UserError(f"The virtual tokens of a {kind} adapter fill all the room there is.", "Lower tokens:.")
+    return found
+
+
+def _refuse(adapter: Adapter, start: Path | Scratch) -> None:
+    if isinstance(start, Scratch):
+        raise UserError(
+            f"A {adapter.kind} adapter cannot be trained on random weights.", "Put a step without adapter: before it."
+        )
+    raise UserError(
+        f"A {adapter.kind} adapter cannot be trained on another adapter.",
+        "Leave adapter: out to train that one further, or make a model of it first: tunesmith export --as merged",
+    )
+
+
+def _words(tokenizer: PreTrainedTokenizerFast, rows: Iterable[Row], text: str | None) -> Iterator[int]:
+    """The token ids of a text, or of what the training rows say."""
+    for part in texts_of(rows) if text is None else [text]:
+        yield from tokenizer(part, add_special_tokens=False)["input_ids"]
 
 
 def _scratch(job: Job, start: Scratch) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
@@ -106,7 +160,7 @@ def _with_options(
     return make(*given, **fixed, **options)
 
 
-def texts_of(rows: Rows) -> Iterable[str]:
+def texts_of(rows: Iterable[Row]) -> Iterable[str]:
     """The text of every turn of every row, in order, with the tools it may call and those it calls."""
     for row in rows:
         turns = [turn for column in TURNS for turn in cast("list[Mapping[str, object]]", row.get(column) or [])]
@@ -114,20 +168,23 @@ def texts_of(rows: Rows) -> Iterable[str]:
         yield from (text if isinstance(text, str) else json.dumps(text) for text in (row.get("tools"), *told) if text)
 
 
-def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+def _loaded(job: Job) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer, GenerationConfig
 
-    if not (folder / "config.json").exists():
+    folder = cast("Path", job.start)
+    stored = read_adapter(folder) if is_adapter(folder) else None
+    if stored is None and not (folder / "config.json").exists():
         raise UserError(f"{folder} is not a model folder.", "It needs config.json, model.safetensors and a tokenizer.")
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    kind = stored.kind if stored else job.adapter and job.adapter.kind
     with _quiet():
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
+        model = load_base(stored.base if stored else folder, four_bit=kind == "qlora", dtype=torch.float32)
+    if stored and (folder / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
     if not tokenizer.chat_template:
         raise UserError(f"The tokenizer in {folder} has no chat template.", "Start from an instruction-tuned model.")
-    return cast("PreTrainedTokenizerFast", tokenizer), cast("PreTrainedModel", model)
+    return cast("PreTrainedTokenizerFast", tokenizer), model
 
 
 def write_folder(
@@ -140,7 +197,8 @@ def write_folder(
 ) -> None:
     """Fill `out`: config, safetensors, tokenizer with its chat template, decoding settings, and the curve.
 
-    Without a repetition_penalty the model keeps the one it came with. Of several processes only the main one writes.
+    Of an adapted model it is the adapter alone, with the way from there to its base. Without a repetition_penalty the
+    model keeps the one it came with. Of several processes only the main one writes.
     """
     if not here().is_main:
         return
@@ -150,18 +208,32 @@ def write_folder(
     out.mkdir(parents=True, exist_ok=True)
     model.config.use_cache = True
     before = getattr(model.generation_config, "repetition_penalty", None) or 1.0
-    model.generation_config = GenerationConfig(
+    decoding = GenerationConfig(
         do_sample=False,
         repetition_penalty=before if repetition_penalty is None else repetition_penalty,
         max_new_tokens=max_new_tokens,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=_stops(start),
         pad_token_id=tokenizer.pad_token_id,
     )
-    with _quiet():
-        model.save_pretrained(out)
+    if start.adapted is not None:
+        assert start.base is not None
+        write_adapter(out, cast("PeftModel", model), kind=start.adapted, base=start.base, home=start.home or out)
+        decoding.save_pretrained(out)
+    else:
+        model.generation_config = decoding
+        with _quiet():
+            model.save_pretrained(out)
     tokenizer.save_pretrained(out, save_jinja_files=False)
     _tidy(out)
     (out / "curve.json").write_text(json.dumps(curve, indent=1) + "\n")
+
+
+def _stops(start: Start) -> int | list[int]:
+    """What ends an answer: the tokenizer's stop token, and those that the model came with (Gemma's turns end so)."""
+    own = cast("int", start.tokenizer.eos_token_id)
+    before = getattr(start.model.generation_config, "eos_token_id", None)
+    known = sorted({own, *(before if isinstance(before, list) else [] if before is None else [before])})
+    return known[0] if len(known) == 1 else known
 
 
 def _tidy(out: Path) -> None:

@@ -45,8 +45,9 @@ class Job:
 
     A row has `messages`, a list of {role, content}. In a row of preferences `messages` is the prompt and `chosen` and
     `rejected` are lists of the messages that answer it; or it has `desirable`, which says of a whole chat whether its
-    last turn is a good answer. `weight` (default 1) is how often a row is drawn in an epoch,
-    on average. `out` is an empty folder that becomes a Hugging Face model folder; `resume` is kept apart from it.
+    last turn is a good answer. `weight` (default 1) is how often a row is drawn in an epoch, on average. `out` is an
+    empty folder that becomes a Hugging Face model folder (of an adapter where one is trained); `home` is where it will
+    lie in the end, if elsewhere; `resume` is kept apart from it.
     `watch` scores answers to held-out prompts while preferences are learnt.
     """
 
@@ -60,6 +61,7 @@ class Job:
     progress: Callable[[int, int, Mapping[str, float]], None]
     adapter: Adapter | None = None
     watch: Watch | None = None
+    home: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,4 @@ class Trained:
     parameters: int
     trained: int  # of the parameters: those that moved
     warnings: tuple[str, ...] = ()
+    adapter: Mapping[str, object] | None = None  # what is known of the adapter, where one was trained

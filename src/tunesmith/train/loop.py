@@ -207,9 +207,11 @@ def _enter(model: PreTrainedModel, state: State, entry: Numbers) -> None:
 
 
 def _moving(model: PreTrainedModel) -> Weights:
-    """What training changes: the trained weights, and buffers; frozen weights are those of the start."""
+    """What training changes: the trained weights, and buffers; frozen weights (with their scales) are the start's."""
+    named = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
     frozen = {name for name, weight in model.named_parameters(remove_duplicate=False) if not weight.requires_grad}
-    return {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if name not in frozen}
+    moving = {name for name, _ in named} - frozen
+    return {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if name in moving}
 
 
 def _put(model: PreTrainedModel, lie: Alone, weights: Weights) -> None:

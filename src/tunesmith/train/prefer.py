@@ -105,7 +105,9 @@ def prefer(
     """Train on preferences and write the model folder; `margin` is how much meaning may be lost of the start's."""
     settings, size = budget.settings, budget.batch_size
     watched = None if watcher is None else [watcher.prompts, watcher.expected, watcher.new_tokens]
-    print_of = fingerprint_of([vars(settings), loss.settings, size, start.adapted, margin, watched], learnt)
+    print_of = fingerprint_of(
+        [vars(settings), loss.settings, size, job.adapter or start.adapted, margin, watched], learnt
+    )
     references, begin = _before(
         job.resume / "reference",
         print_of,

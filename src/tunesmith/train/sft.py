@@ -13,6 +13,7 @@ import numpy as np
 from tunesmith.core.errors import UserError
 from tunesmith.models.chat import Tokens, render_all
 from tunesmith.models.conversation import conversation_of
+from tunesmith.train.active import adapter_facts
 from tunesmith.train.batches import IGNORED, Batch, Index, Whole, by_length, collate, feed_of, pack, parts_of
 from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, sft_rate, steps_of, usual_batch
 from tunesmith.train.corpus import Rendered, render_rows
@@ -89,7 +90,17 @@ def sft(
         validate=Held(partial(validation_loss, held_out, start), watcher) if len(held_out) else None,
         resume=job.resume,
         fingerprint=fingerprint_of(
-            [vars(settings), word_dropout, prompt_dropout, label_smoothing, size, lay, start.adapted, watch], learnt
+            [
+                vars(settings),
+                word_dropout,
+                prompt_dropout,
+                label_smoothing,
+                size,
+                lay,
+                job.adapter or start.adapted,
+                watch,
+            ],
+            learnt,
         ),
         say=job.say,
         progress=job.progress,
@@ -105,7 +116,16 @@ def trained(state: State, batch_size: int, learnt: Rendered, start: Start, warni
     for warning in warnings:
         start.chosen.say(f"warning: {warning}")
     epochs = state.step * batch_size / float(learnt.weights.sum())
-    return Trained(state.step, epochs, state.curve, start.chosen.as_dict(), start.parameters, start.trained, warnings)
+    return Trained(
+        state.step,
+        epochs,
+        state.curve,
+        start.chosen.as_dict(),
+        start.parameters,
+        start.trained,
+        warnings,
+        adapter_facts(start, learnt),
+    )
 
 
 def rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rendered:

@@ -1,0 +1,62 @@
+"""Whether a trained adapter does anything: its logits beside those of its base, on a few rows it learnt from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from tunesmith.core.errors import UserError
+from tunesmith.models.adapter_folder import fingerprint
+from tunesmith.train.batches import collate
+from tunesmith.train.corpus import Rendered
+from tunesmith.train.devices import here
+from tunesmith.train.losses import label_logits
+
+if TYPE_CHECKING:
+    import torch
+
+    from tunesmith.train.folder import Start
+
+ROWS = 8
+LEAST = 1e-6  # of the largest logit: what is below it is rounding
+
+
+def adapter_facts(start: Start, learnt: Rendered) -> dict[str, object] | None:
+    """What the manifest keeps of an adapter, its effect on logits told; None where none was trained.
+
+    Raises UserError where the outputs with the adapter are those of the base.
+    """
+    if start.adapted is None or start.base is None or not here().is_main:
+        return None
+    moved, largest = _effect(start, learnt)
+    if not moved > LEAST * largest:
+        raise UserError(
+            f"The {start.adapted} adapter is not active: with and without it the outputs are the same.",
+            "It did not move from where it began: raise learning_rate or steps.",
+        )
+    start.chosen.say(
+        f"the {start.adapted} adapter is active: logits up to {moved:.3g} from the base's, of at most {largest:.3g}"
+    )
+    return {"kind": start.adapted, "moved": moved, "fingerprint": fingerprint(start.base)}
+
+
+def _effect(start: Start, learnt: Rendered) -> tuple[float, float]:
+    """The largest difference between logits with and without the adapter, and the base's largest logit."""
+    import torch
+
+    rows = learnt.sides[0].rows(np.arange(min(ROWS, len(learnt))))
+    batch = collate(rows, pad=start.pad, device=start.device.name)
+    model = start.model
+
+    def logits() -> torch.Tensor:
+        with start.device.autocast():
+            return label_logits(model, batch)[0]
+
+    model.eval()
+    with torch.no_grad():
+        adapted = logits()
+        with cast("Any", model).disable_adapter():
+            plain = logits()
+    model.train()
+    return (adapted - plain).abs().max().item(), plain.abs().max().item()
