@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults bench bench-data bench-quality clean
+.PHONY: help demo test check faults bench bench-train bench-data bench-quality clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -26,10 +26,12 @@ faults: $(VENV)/dev ## kill runs at thirty moments and compare the bytes they en
 	$(BIN)/python -m tests.faults --kills 20
 	$(BIN)/python -m tests.faults --kills 10 --recipe tests/passes.yaml
 
-bench: $(VENV)/dev ## measure the quickstart on three seeds and the training loop beside its peer
+bench: $(VENV)/dev ## measure start-up and the quickstart on three seeds
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/quickstart.py
-	$(BIN)/python bench/trl_equivalence.py
+
+bench-train: $(VENV)/dev ## measure training beside TRL's trainers on a CPU (DATA=folder of banking77; bench/gpu.py is for a GPU)
+	$(BIN)/python bench/train.py $(if $(DATA),--data $(DATA))
 
 bench-data: $(VENV)/dev ## measure the data engine beside its peers, on Debian's documentation (ROWS=pii,memory for some)
 	$(BIN)/python bench/data.py $(if $(ROWS),--rows $(ROWS))

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.train.adapter_toys import adapter_at, base_at
+from tests.train.adapter_toys import adapter_at, adapter_job, base_at
 from tests.train.train_toys import scratch_rows
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.adapted import AdaptedModels
 from tunesmith.models.base import Model, Sampling
 from tunesmith.models.local import LocalModel
+from tunesmith.train.sft import sft
 
 CHATS = [row["messages"][:1] for row in scratch_rows()]
 KINDS = {"short": "lora", "check": "rslora", "long": "dora", "factors": "ia3", "before": "prefix", "said": "prompt"}
@@ -112,7 +113,8 @@ def test_virtual_tokens_before_a_sliding_window_do_not_depend_on_the_batch(base:
         (tmp_path / "base" / name).write_bytes((base / name).read_bytes())
     chats = [*(row["messages"] for row in scratch_rows()[:6]), [CHATS[0][0], *scratch_rows()[9]["messages"]]]
     for kind in ("prefix", "prompt"):
-        folder = adapter_at(tmp_path / kind, tmp_path / "base", kind, tokens=6)
+        sft(adapter_job(tmp_path / kind, tmp_path / "base", kind, tokens=6), steps=4, learning_rate=0.1)
+        folder = tmp_path / kind / "out"
         together = LocalModel(folder).logprobs(chats)
         alone = LocalModel(folder, batch_size=1).logprobs(chats)
         for one, other in zip(together, alone, strict=True):
@@ -147,6 +149,17 @@ def test_adapters_come_and_go_and_leave_the_others_and_the_base_alone(base: Path
     assert models.generate(CHATS, GREEDY, nobody) == plain
     models.load("check", folders["check"])
     assert models.model("check").generate(CHATS, GREEDY) == check
+
+
+def test_adapters_on_a_base_in_four_bits_are_mixed_too(base: Path, folders: Mapping[str, Path], tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    four = {name: adapter_at(tmp_path / name, base, "qlora", name, rank=8) for name in ("short", "check")}
+    names = [("short", "check")[place % 2] for place in range(len(CHATS))]
+    models = AdaptedModels(base, four)
+    alone = {name: LocalModel(folder).generate(CHATS, GREEDY) for name, folder in four.items()}
+    assert models.generate(CHATS, GREEDY, names) == [alone[name][place] for place, name in enumerate(names)]
+    with pytest.raises(UserError, match="trained on a base in full precision"):
+        models.load("full", folders["short"])
 
 
 def test_the_weights_of_the_base_are_in_memory_once(together: AdaptedModels) -> None:

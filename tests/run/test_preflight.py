@@ -21,8 +21,8 @@ Plant = Callable[[Path], Path]
 
 def masked_eos(folder: Path) -> Path:
     path = toy(folder)
-    inside = "{{ message['content'] + '<|im_end|>' }}{% endgeneration %}"
-    outside = "{{ message['content'] }}{% endgeneration %}{{ '<|im_end|>' }}"
+    inside = "{{ '<|im_end|>' }}{% endgeneration %}"
+    outside = "{% endgeneration %}{{ '<|im_end|>' }}"
     assert inside in template_of(folder)
     configure(folder, chat_template=template_of(folder).replace(inside, outside))
     return path

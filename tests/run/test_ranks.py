@@ -133,7 +133,7 @@ def test_a_run_on_two_processes_that_is_asked_to_end_goes_on_to_the_same_bytes(r
 
 
 def test_a_run_under_a_launcher_is_led_by_its_first_process(recipe: Path, tmp_path: Path) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*launcher, "-m", "tunesmith.cli", "run", str(recipe), "--workspace", str(tmp_path / "ws")]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)

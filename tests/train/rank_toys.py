@@ -63,7 +63,7 @@ def train(trainer: str, start: Path, folder: Path, progress: Any = lambda *_: No
     if trainer.endswith("lora"):
         job = replace(job, adapter=Adapter("lora", {"rank": 4}))
     # The last batch of an epoch has one row: a process has none.
-    (dpo if pairs else sft)(job, steps=9, batch_size=6, learning_rate=1e-3)
+    (dpo if pairs else sft)(job, steps=9, batch_size=6, learning_rate=1e-3, patience=None)
 
 
 def start_at(folder: Path) -> Path:

@@ -144,7 +144,7 @@ def test_another_base_is_refused_and_so_is_none(base: Path, tmp_path: Path) -> N
 def test_a_step_without_adapter_trains_the_one_it_starts_from_further(base: Path, short: Path, tmp_path: Path) -> None:
     said: list[str] = []
     trained = sft(replace(adapter_job(tmp_path, short, None, "check"), say=said.append), steps=60, batch_size=16)
-    assert said[0].startswith("goes on with the lora adapter it starts from")
+    assert any(sentence.startswith("goes on with the lora adapter it starts from") for sentence in said)
     assert trained.trained == 5120  # as at first
     assert read_adapter(tmp_path / "out").base == base.resolve()
     first, second = (load_file(folder / "adapter_model.safetensors") for folder in (short, tmp_path / "out"))
@@ -218,7 +218,7 @@ def test_an_adapter_that_does_nothing_is_no_checkpoint(base: Path, tmp_path: Pat
 def test_rows_with_virtual_tokens_leave_room_for_them_and_are_not_packed(base: Path, tmp_path: Path) -> None:
     plain = start_from(job_at(tmp_path, base, scratch_rows()))
     assert start_from(adapter_job(tmp_path, base, "prompt", tokens=30)).room == plain.room - 30
-    with pytest.raises(UserError, match="cannot be packed"):
+    with pytest.raises(UserError, match="cannot be trained on packed rows"):
         sft(adapter_job(tmp_path, base, "prefix"), steps=1, layout="packed")
     with pytest.raises(UserError, match="fill all the room"):
         start_from(adapter_job(tmp_path, base, "prompt", tokens=512))

@@ -73,3 +73,11 @@ def test_parts_hold_every_row_once_and_no_more_tokens_than_there_is_room_for() -
     assert sorted(np.concatenate(parts)) == indices.tolist()
     assert all(len(part) == 1 or len(part) * LENGTHS[part].max() <= 200 for part in parts)
     assert parts_of(indices, LENGTHS, None)[0].tolist() == indices.tolist()
+
+
+def test_parts_to_be_packed_are_filled_without_counting_padding() -> None:
+    indices = np.arange(0, 1_000, 3)
+    parts = parts_of(indices, LENGTHS, 200, packed=True)
+    assert sorted(np.concatenate(parts)) == indices.tolist()
+    assert all(LENGTHS[part].sum() <= 200 for part in parts)
+    assert len(parts) < len(parts_of(indices, LENGTHS, 200))

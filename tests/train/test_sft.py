@@ -91,7 +91,7 @@ def test_an_interrupted_training_ends_with_the_bytes_of_an_undisturbed_one(tmp_p
     assert not (tmp_path / "broken" / "out").exists()
     resumed = replace(broken, progress=lambda *_: None, say=said.append)
     sft(resumed, steps=20, batch_size=8, word_dropout=0.3)
-    assert "goes on from step 1" in said
+    assert any(sentence.startswith("goes on from step") for sentence in said)
     assert digests(tmp_path / "whole" / "out") == digests(tmp_path / "broken" / "out")
 
 

@@ -161,14 +161,14 @@ def _start(at: At, found: Found, base: str | None, above: list[TrainStep]) -> st
     return start
 
 
-def _may_be_on_a_hub(found: Found, start: str) -> bool:
-    """Whether it is written as the id of a model, and no folder of that name is here; the hub is asked when it runs."""
-    return HUB_ID.fullmatch(start) is not None and not (found.folder / start).exists()
-
-
 def is_model(folder: Path) -> bool:
     """Whether a folder holds a model, or an adapter on one."""
     return any((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
+
+
+def _may_be_on_a_hub(found: Found, start: str) -> bool:
+    """Whether it is written as the id of a model, and no folder of that name is here; the hub is asked when it runs."""
+    return HUB_ID.fullmatch(start) is not None and not (found.folder / start).exists()
 
 
 def _data(at: At, found: Found, lists: Mapping[str, DataList]) -> str:

@@ -31,7 +31,7 @@ class Base:
     def key(self) -> str:
         """What stands for it in a KEY: NAME@COMMIT of a hub; of a folder, its manifest's KEY or a hash of all files."""
         commit = self.facts.get("revision")
-        return f"{self.facts['name']}@{commit}" if commit else folder_key(self.folder)
+        return f"{self.facts['name']}@{commit}" if commit else model_key(self.folder)
 
 
 def find_base(context: Context, start: str, where: str) -> Base:
@@ -127,7 +127,7 @@ def _json(path: Path) -> dict[str, object]:
     return cast("dict[str, object]", json.loads(path.read_text("utf-8")))
 
 
-def folder_key(folder: Path) -> str:
+def model_key(folder: Path) -> str:
     """What stands for a model folder in a KEY: its manifest's KEY, or the hash of its files."""
     if is_done(folder):
         return read_manifest(folder).key

@@ -122,14 +122,17 @@ def _companions(ranks: Ranks) -> Iterator[None]:
             yield
             for other in others:
                 other.wait()
-        except Exception as error:
-            if isinstance(error, UserError) or (failure := watch.failure()) is None:
-                raise
-            raise failure from error
         except SystemExit:  # asked to end: all leave at the same step
             for other in others:
                 other.wait()
             raise
+        except BaseException as error:
+            failure = None if isinstance(error, (UserError, KeyboardInterrupt)) else watch.failure()
+            for other in others:
+                other.end()  # before we leave, which may wait for them
+            if failure is None:
+                raise
+            raise failure from error
         finally:
             leave()
 
@@ -158,7 +161,7 @@ class _Companion:
             self.process.kill()
 
     def end(self) -> None:
-        """End it now."""
+        """End it now, if it has not ended."""
         self.process.kill()
         self.process.wait()
         if self.process.stdin:

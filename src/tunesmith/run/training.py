@@ -20,7 +20,7 @@ from tunesmith.evaluate.metrics.words import words
 from tunesmith.models.template import folder_template_hash
 from tunesmith.recipe import Recipe, TrainStep
 from tunesmith.recipe.parameters import options
-from tunesmith.run.bases import find_base, folder_key
+from tunesmith.run.bases import find_base, model_key
 from tunesmith.run.checkpoints import base_of, readable_bytes
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.ranks import Ranks, together
@@ -75,8 +75,7 @@ def run_training(
         else:
             _tell_of_gpus(context)
             with together(context.ranks, partial(_take_part, _told(context), step, dataset, start, resume, parameters)):
-                train = partial(_train, context, step, parameters=parameters)
-                made = tracked(context, step, job, parameters, train)
+                made = tracked(context, step, job, parameters, partial(_train, context, step, parameters=parameters))
         for path in files_of_folder(job.out):
             path.replace(out / path.name)
         job.out.rmdir()
@@ -101,7 +100,7 @@ def _parameters(context: Context, step: TrainStep) -> dict[str, object]:
     return given
 
 
-def _train(context: Context, step: TrainStep, job: Job, parameters: Mapping[str, object]) -> Made:
+def _train(context: Context, step: TrainStep, job: Job, *, parameters: Mapping[str, object]) -> Made:
     trained = cast("Trained", step.trainer.load()(job, **parameters))
     facts = {
         "trainer": step.trainer.name,
@@ -129,7 +128,7 @@ def _sizes(context: Context, job: Job, trained: Trained) -> dict[str, object]:
     share = f"{trained.trained:,} of {trained.parameters:,} parameters are trained"
     part = trained.trained / trained.parameters
     context.show.say(f"the adapter takes {own} on disk beside {beneath} of its base; {share} ({part:.2%})")
-    return {**sizes, "base": base_of(context.workspace, base), "base_key": folder_key(base)}
+    return {**sizes, "base": base_of(context.workspace, base), "base_key": model_key(base)}
 
 
 def _base_beneath(job: Job) -> Path:

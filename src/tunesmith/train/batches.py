@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,16 +56,26 @@ class Batch:
     whole: Whole | None = None  # without it the batch is whole itself
     rows: Index | None = None  # which rows these are, where the loss must know
     there: int = 0  # tokens that are not padding
+    bounds: torch.Tensor | None = None  # [rows + 1] where packed rows begin, and the end: only for flash attention
+    longest: int = 0  # tokens of the longest packed row, padding at the end being one
 
     @property
-    def inputs(self) -> dict[str, torch.Tensor | bool]:
+    def inputs(self) -> dict[str, torch.Tensor | int]:
         """What the model is called with. Packed attention is exact only without mask and cache."""
-        given: dict[str, torch.Tensor | bool] = {"input_ids": self.ids_BT, "use_cache": False}
+        given: dict[str, torch.Tensor | int] = {"input_ids": self.ids_BT, "use_cache": False}
         if self.attention_BT is not None:
             given["attention_mask"] = self.attention_BT
         if self.places_BT is not None:
             given["position_ids"] = self.places_BT
+        if self.bounds is not None:  # or every layer would look for them, and wait for the device
+            given |= {f"cu_seq_lens_{side}": self.bounds for side in "qk"}
+            given |= {f"max_length_{side}": self.longest for side in "qk"}
         return given
+
+    @property
+    def causal_inputs(self) -> dict[str, torch.Tensor | int]:
+        """The same for a causal model: no token sees the padding behind it, so that no mask is needed."""
+        return {name: value for name, value in self.inputs.items() if name != "attention_mask"}
 
 
 def collate(rows: Sequence[Tokens | Line], *, pad: int, device: str = "cpu", whole: Whole | None = None) -> Batch:
@@ -86,7 +96,14 @@ def collate(rows: Sequence[Tokens | Line], *, pad: int, device: str = "cpu", who
     return Batch(made[0], made[1], made[2], whole=whole, there=int(attention.sum()))
 
 
-def pack(rows: Sequence[Tokens | Line], *, pad: int, device: str = "cpu", whole: Whole | None = None) -> Batch:
+def pack(
+    rows: Sequence[Tokens | Line],
+    *,
+    pad: int,
+    device: str = "cpu",
+    whole: Whole | None = None,
+    bounds: bool = False,
+) -> Batch:
     """One batch [1, T] of all rows end to end, without padding but that to a multiple of 64 tokens."""
     import torch
 
@@ -103,7 +120,11 @@ def pack(rows: Sequence[Tokens | Line], *, pad: int, device: str = "cpu", whole:
         labels[start] = IGNORED  # or it would be predicted from the row before
         start = place.stop
     made = [torch.from_numpy(array)[None].to(device) for array in (ids, labels, places)]
-    return Batch(made[0], None, made[1], made[2], whole, there=total)
+    batch = Batch(made[0], None, made[1], made[2], whole, there=total)
+    if not bounds:
+        return batch
+    begins = np.append(np.flatnonzero(places == 0), width).astype(np.int32)
+    return replace(batch, bounds=torch.from_numpy(begins).to(device), longest=int(np.diff(begins).max()))
 
 
 def epoch_of_batches(lengths: Index, *, size: int, weights: Weights, seed: int, epoch: int) -> list[Index]:
@@ -140,20 +161,26 @@ def feed_of(
     return feed
 
 
-def parts_of(indices: Index, lengths: Index, room: int | None, *, world: int = 1) -> list[Index]:
-    """Rows of a batch in parts of at most `room` padded tokens each; a longer row is a part of its own.
+def parts_of(indices: Index, lengths: Index, room: int | None, *, world: int = 1, packed: bool = False) -> list[Index]:
+    """Rows of a batch in parts of at most `room` tokens each, padding counted unless they will be packed.
 
-    For more than one process there are `world` parts of like length in turn, one a process, as long as rows suffice.
+    A longer row is a part of its own. For more than one process there are `world` parts of like length in turn, one a
+    process, as long as rows suffice.
     """
     if room is None and world == 1:
         return [indices]
     ordered = indices[np.argsort(lengths[indices], kind="stable")]
     rounds: list[list[int]] = [[]]
+    held = 0
     for index in ordered:
+        length = int(lengths[index])
         rows = -(-(len(rounds[-1]) + 1) // world)
-        if room is not None and len(rounds[-1]) >= world and rows * int(lengths[index]) > room:
+        tokens = (held + length) / world if packed else rows * length
+        if room is not None and len(rounds[-1]) >= world and tokens > room:
             rounds.append([])
+            held = 0
         rounds[-1].append(int(index))
+        held += length
     dealt = [one[process::world] for one in rounds for process in range(world)]
     return [np.array(part, dtype=np.int64) for part in dealt if part]
 

@@ -127,6 +127,11 @@ def launched(environment: Mapping[str, str]) -> Launched:
             "Set fsdp_version: 2 in the configuration of accelerate.",
         )
     check_shard(shard, number["WORLD_SIZE"])
+    if number["WORLD_SIZE"] > 1 and environment.get("MASTER_PORT") == "0":
+        raise UserError(
+            "The launcher gave its processes MASTER_PORT 0, where they would wait for one another for ever.",
+            "Name a free port, or give torchrun --standalone.",
+        )
     return Launched(number["RANK"], number["WORLD_SIZE"], number["LOCAL_WORLD_SIZE"], shard)
 
 

@@ -20,8 +20,9 @@ from tunesmith.train.job import Job, Row, Rows, Trained
 from tunesmith.train.loop import Numbers
 from tunesmith.train.losses import answer_logps
 from tunesmith.train.objective import Divergence, LossName, Objective, objective_of
-from tunesmith.train.prefer import budget_of, prefer, tuned_start
+from tunesmith.train.plan import Wishes, planned
 from tunesmith.train.preferences import Scored, answer_sums
+from tunesmith.train.preferring import budget_of, prefer, tuned_start
 from tunesmith.train.sft import tokens_folder
 from tunesmith.train.watching import Asked, watcher_of
 
@@ -82,6 +83,9 @@ def dpo(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         patience=patience,
+    )
+    start = planned(
+        start, learnt, batch=2 * budget.batch_size, steps=budget.settings.steps, wishes=Wishes(layout="buckets")
     )
     job.say(f"dpo: {objective}, {len(learnt):,} pairs, {start.account}, {budget}")
     watcher = watcher_of(job, start, job.validation, held_out.kept, _asked)

@@ -20,7 +20,8 @@ from tunesmith.train.folder import Start
 from tunesmith.train.job import Job, Row, Rows, Trained
 from tunesmith.train.loop import Numbers
 from tunesmith.train.losses import answer_logps
-from tunesmith.train.prefer import budget_of, prefer, tuned_start
+from tunesmith.train.plan import Wishes, planned
+from tunesmith.train.preferring import budget_of, prefer, tuned_start
 from tunesmith.train.sft import tokens_folder
 from tunesmith.train.unpaired import UNPAIRED_LOSSES, Judged, Unpaired, balanced, mismatched, partners
 from tunesmith.train.watching import Asked, watcher_of
@@ -78,6 +79,8 @@ def kto(
         weight_decay=weight_decay,
         patience=patience,
     )
+    wishes = Wishes(layout="buckets")
+    start = planned(start, learnt, batch=budget.batch_size, steps=budget.settings.steps, wishes=wishes)
     job.say(f"kto: {loss}, {len(learnt):,} answers, {int(up.sum()):,} of them good, {start.account}, {budget}")
     objective = Objective(loss, beta, anchor, cast("tuple[float, float]", weights))
     pairing = Pairing(((learnt, up), (held_out, held_up)), job.seed, limit)

@@ -15,7 +15,7 @@ from tunesmith.train.batches import Feed
 from tunesmith.train.devices import dealt, here
 from tunesmith.train.meter import Meter
 from tunesmith.train.resume import load_state, save_state
-from tunesmith.train.spread import Alone, spread
+from tunesmith.train.spread import Alone, laid_out
 from tunesmith.train.stop import Stop
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def train(
     """
     devices = here()
     fingerprint = devices.mark(fingerprint)
-    lie = spread(model, devices)
+    lie = laid_out(model, devices)
     optimizer = _optimizer(model, settings)
     state = _resumed(model, lie, optimizer, resume, fingerprint, say)
     devices.check_same("the step to go on from", state.step)
@@ -224,8 +224,14 @@ def _copied(model: PreTrainedModel) -> Weights:
     moving = _moving(model)
     seen: dict[int, torch.Tensor] = {}
     for tensor in moving.values():
-        seen.setdefault(id(tensor), tensor.detach().clone())
+        seen.setdefault(id(tensor), _kept(tensor))
     return {name: seen[id(tensor)] for name, tensor in moving.items()}
+
+
+def _kept(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy that stays: of a whole tensor on the CPU, as a GPU's memory is for training; of a shard where it lies."""
+    whole = not hasattr(tensor, "full_tensor")
+    return tensor.detach().to("cpu", copy=True) if whole else tensor.detach().clone()
 
 
 def _exhausted(state: State, settings: Settings) -> bool:

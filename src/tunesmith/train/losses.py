@@ -5,6 +5,7 @@ On a CPU, and with any large vocabulary, the product with the vocabulary is much
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from tunesmith.train.batches import IGNORED, Batch
@@ -20,22 +21,52 @@ _AFTER_HEAD = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_h
 # new one in each step costs time and hundreds of megabytes.
 ROUND = 128
 
+LOGITS_AT_ONCE = 2**27  # more (0.5 GB in float32) are never held at once
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is to be predicted, and from where."""
+
+    targets: torch.Tensor  # ids, [labels]
+    there_BT: torch.Tensor  # bool, [B, T-1]
+    at: tuple[torch.Tensor, ...]  # row and place of each, [labels]; looked up once, as a GPU must wait for it
+
+
+def labels_of(batch: Batch) -> Labels:
+    """The labels of a batch: each is predicted from the place before it."""
+    wanted = batch.labels_BT[:, 1:]
+    there = wanted != IGNORED
+    at = there.nonzero(as_tuple=True)
+    return Labels(wanted[at], there, at)
+
 
 def label_logits(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Logits [labels, vocabulary] in float32 and target ids [labels] of all labels, and where they stand, [B, T-1]."""
-    import torch.nn.functional as F
+    labels = labels_of(batch)
+    return _logits(model, batch, labels), labels.targets, labels.there_BT
 
-    targets = batch.labels_BT[:, 1:]
-    there = targets != IGNORED
+
+def label_losses(model: PreTrainedModel, batch: Batch, labels: Labels, *, label_smoothing: float = 0.0) -> torch.Tensor:
+    """Negative log-likelihood of each label, [labels], in float32.
+
+    Many logits are taken a piece at a time, and again in the backward pass, so that they are never all in memory.
+    """
+    import torch
+    import torch.nn.functional as F
+    from torch.utils.checkpoint import checkpoint
+
     core = core_of(model)
-    if core is None:
-        # Virtual tokens of a prompt adapter stand before the row's own.
-        full = model(**batch.inputs).logits[:, -batch.ids_BT.shape[1] :]
-        return full[:, :-1][there].float(), targets[there], there
-    hidden = core.base_model(**batch.inputs).last_hidden_state[:, :-1][there]
-    labels = len(hidden)
-    padded = F.pad(hidden, (0, 0, 0, -labels % ROUND))
-    return core.get_output_embeddings()(padded)[:labels].float(), targets[there], there
+    if core is None or len(labels.targets) <= _at_once(core):
+        logits = _logits(model, batch, labels)
+        return F.cross_entropy(logits, labels.targets, label_smoothing=label_smoothing, reduction="none")
+
+    def piece(hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(_head(core, hidden), targets, label_smoothing=label_smoothing, reduction="none")
+
+    hidden = torch.split(_hidden(core, batch, labels), _at_once(core))
+    pieces = zip(hidden, torch.split(labels.targets, _at_once(core)), strict=True)
+    return torch.cat([checkpoint(piece, *given, use_reentrant=False) for given in pieces])
 
 
 def core_of(model: PreTrainedModel) -> PreTrainedModel | None:
@@ -49,17 +80,75 @@ def core_of(model: PreTrainedModel) -> PreTrainedModel | None:
 
 def sft_loss(model: PreTrainedModel, batch: Batch, *, label_smoothing: float = 0.0) -> torch.Tensor:
     """Negative log-likelihood of the label tokens over those of the whole batch; TRL's SFTTrainer takes the same."""
-    import torch.nn.functional as F
-
-    logits, targets, _ = label_logits(model, batch)
-    total = F.cross_entropy(logits, targets, label_smoothing=label_smoothing, reduction="sum")
-    return total / (batch.whole.tokens if batch.whole else len(targets))
+    labels = labels_of(batch)
+    core = core_of(model)
+    if core is not None and not label_smoothing and len(labels.targets) > _at_once(core) and _can_fuse(core):
+        total = _fused_total(core, _hidden(core, batch, labels), labels.targets)
+    else:
+        total = label_losses(model, batch, labels, label_smoothing=label_smoothing).sum()
+    return total / (batch.whole.tokens if batch.whole else len(labels.targets))
 
 
 def answer_logps(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probability of each label token [B, T-1], 0 where there is none, and where they stand, [B, T-1]."""
+    labels = labels_of(batch)
+    each = -label_losses(model, batch, labels)
+    return each.new_zeros(labels.there_BT.shape).masked_scatter(labels.there_BT, each), labels.there_BT
+
+
+def _logits(model: PreTrainedModel, batch: Batch, labels: Labels) -> torch.Tensor:
+    core = core_of(model)
+    if core is not None:
+        return _head(core, _hidden(core, batch, labels))
+    # Virtual tokens of a prompt adapter stand before the row's own.
+    full = model(**batch.inputs).logits[:, -batch.ids_BT.shape[1] :]
+    return cast("torch.Tensor", full[labels.at].float())
+
+
+def _at_once(core: PreTrainedModel) -> int:
+    """Labels whose logits may be held at once."""
+    return max(ROUND, LOGITS_AT_ONCE // int(core.config.get_text_config().vocab_size) // ROUND * ROUND)
+
+
+def _hidden(core: PreTrainedModel, batch: Batch, labels: Labels) -> torch.Tensor:
+    """The last hidden states that labels are predicted from, [labels, width]."""
+    hidden: torch.Tensor = core.base_model(**batch.causal_inputs).last_hidden_state
+    return hidden[labels.at]
+
+
+def _head(core: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
     import torch.nn.functional as F
 
-    logits, targets, there = label_logits(model, batch)
-    each = -F.cross_entropy(logits, targets, reduction="none")
-    return each.new_zeros(there.shape).masked_scatter(there, each), there
+    padded = F.pad(hidden, (0, 0, 0, -len(hidden) % ROUND))
+    return cast("torch.Tensor", core.get_output_embeddings()(padded)[: len(hidden)].float())
+
+
+def _can_fuse(core: PreTrainedModel) -> bool:
+    """Whether torch has product and loss in one, and the head is a plain layer."""
+    import torch
+
+    return (
+        hasattr(torch.nn.functional, "linear_cross_entropy") and type(core.get_output_embeddings()) is torch.nn.Linear
+    )
+
+
+def _fused_total(core: PreTrainedModel, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The summed loss by torch's product and loss in pieces.
+
+    It makes gradients in the forward pass: three products where pieces computed again take four.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    head = core.get_output_embeddings()
+    device = hidden.device.type
+    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else head.weight.dtype
+    total: torch.Tensor = F.linear_cross_entropy(
+        hidden.to(kind),
+        head.weight.to(kind),
+        targets,
+        linear_bias=None if head.bias is None else head.bias.to(kind),
+        reduction="sum",
+        options=torch.nn.LinearCrossEntropyOptions(batch_chunk_size=_at_once(core), chunking_method=None),
+    )
+    return total.float()

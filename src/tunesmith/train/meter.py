@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 WINDOW_S = 10.0  # over which the rate is taken
 
 
 class Meter:
-    """Counts tokens that are not padding, and time."""
+    """Counts tokens that are not padding, and time.
 
-    def __init__(self, *, flops_per_token: float | None = None, peak_flops: float | None = None) -> None:
+    `peak_flops` is asked for when the first numbers are. What a meter tells is for people: it enters no file.
+    """
+
+    def __init__(
+        self, *, flops_per_token: float | None = None, peak_flops: Callable[[], float | None] = lambda: None
+    ) -> None:
         self.flops_per_token = flops_per_token
         self.peak_flops = peak_flops
         self._tokens = 0
@@ -33,6 +39,7 @@ class Meter:
         if not self._rate:
             return {}
         found = {"tokens_a_second": self._rate}
-        if self.flops_per_token and self.peak_flops:
-            found["mfu"] = self._rate * self.flops_per_token / self.peak_flops
+        peak = self.peak_flops() if self.flops_per_token else None
+        if self.flops_per_token and peak:
+            found["mfu"] = self._rate * self.flops_per_token / peak
         return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,19 +17,18 @@ from tunesmith.train.active import adapter_facts
 from tunesmith.train.batches import IGNORED, Batch, Index, Whole, by_length, collate, feed_of, pack, parts_of
 from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, sft_rate, steps_of, usual_batch
 from tunesmith.train.corpus import Rendered, render_rows
-from tunesmith.train.device import Device
+from tunesmith.train.device import Device, Precision
 from tunesmith.train.devices import here
 from tunesmith.train.folder import Start, start_from, write_folder
 from tunesmith.train.job import Computed, Job, Row, Rows, Scratch, Trained
 from tunesmith.train.loop import Numbers, Settings, State, train
 from tunesmith.train.losses import sft_loss
+from tunesmith.train.plan import Attention, Layout, Wishes, planned
 from tunesmith.train.watching import Asked, Held, watcher_of
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
-
-Layout = Literal["buckets", "packed"]
 
 
 def sft(
@@ -45,6 +44,10 @@ def sft(
     label_smoothing: float = 0.0,
     max_length: int | None = None,
     layout: Layout | None = None,
+    precision: Precision | None = None,
+    attention: Attention | None = None,
+    checkpointing: bool | None = None,
+    compile: bool | None = None,
     patience: int | None = 3,
     repetition_penalty: float | None = None,
     watch: bool = False,
@@ -54,13 +57,20 @@ def sft(
     steps or epochs is the budget (computed without either); so are batch_size (rows a step) and learning_rate.
     word_dropout is the share of answer tokens, prompt_dropout that of question tokens, hidden from the model's input in
     each step, against learning by heart. Rows longer than max_length tokens (default: what the model can hold) are left
-    out and counted. layout is how a batch lies in memory, which changes no result but rounding: rows of like length
-    padded (buckets), or end to end without padding (packed). patience stops after so many measurements (ten in a
-    training) without a better validation loss. repetition_penalty (CTRL, arXiv 1909.05858; 1 is none) goes into the
-    decoding settings, which every engine reads. With watch, meaning and length of greedy answers to up to 64 held-out
-    prompts stand in the curve; they decide nothing here. Raises UserError where nothing is left to learn.
+    out and counted.
+
+    Five settings change speed and memory, and of the result only rounding; each is computed from model, rows and device
+    where it is left out (docs/speed.md). layout is how a batch lies in memory: rows of like length padded (buckets), or
+    end to end without padding (packed). precision is float32, mixed (products in bfloat16) or bfloat16 (weights as
+    well). attention is the kernel. checkpointing computes activations again instead of keeping them. compile compiles
+    the layers.
+
+    patience stops after so many measurements (ten in a training) without a better validation loss. repetition_penalty
+    (CTRL, arXiv 1909.05858; 1 is none) goes into the decoding settings, which every engine reads. With watch,
+    meaning and length of greedy answers to up to 64 held-out prompts stand in the curve; they decide nothing here.
+    Raises UserError where nothing is left to learn.
     """
-    start = start_from(job)
+    start = start_from(job, precision=precision)
     limit = min(max_length or start.room, start.room)
     learnt = rendered(job, job.train, start, limit, "train")
     held_out = rendered(job, job.validation, start, limit, "validation")
@@ -78,13 +88,13 @@ def sft(
         validate_every=measurements(budget),
         patience=patience,
     )
-    lay = start.layout(layout)
+    start = planned(start, learnt, batch=size, steps=budget, wishes=Wishes(layout, attention, checkpointing, compile))
     hide = partial(_hidden, start, word=word_dropout, prompt=prompt_dropout, seed=job.seed)
     watcher = watcher_of(job, start, job.validation, held_out.kept, _asked) if watch else None
     job.say(f"sft: {len(learnt):,} rows, {start.account}, {budget:,} steps of {size}")
     state = train(
         start.model,
-        feed_of(partial(_parts, learnt, start, lay), learnt.lengths, size=size, weights=learnt.weights, seed=job.seed),
+        feed_of(partial(_parts, learnt, start), learnt.lengths, size=size, weights=learnt.weights, seed=job.seed),
         loss=lambda model, batch: (_loss(model, hide(batch), start.device, label_smoothing), {}),
         settings=settings,
         validate=Held(partial(validation_loss, held_out, start), watcher) if len(held_out) else None,
@@ -96,15 +106,15 @@ def sft(
                 prompt_dropout,
                 label_smoothing,
                 size,
-                lay,
-                job.adapter or start.adapted,
+                start.computing,
+                job.adapter,
                 watch,
             ],
             learnt,
         ),
         say=job.say,
         progress=job.progress,
-        meter=start.meter(int(learnt.lengths.mean())),
+        meter=start.meter(learnt),
     )
     longest = answer_budget(learnt.sides[0].longest_answer)
     write_folder(job.out, start, max_new_tokens=longest, curve=state.curve, repetition_penalty=repetition_penalty)
@@ -163,12 +173,13 @@ def _decay(scratch: bool) -> Computed:
     return Computed(0.1, "from random weights") if scratch else Computed(0.01, "fine-tuning")
 
 
-def _parts(rows: Rendered, start: Start, layout: str, indices: Index, step: int) -> Iterator[Batch]:
+def _parts(rows: Rendered, start: Start, indices: Index, step: int) -> Iterator[Batch]:
     """The parts of a step's batch."""
     side = rows.sides[0]
     whole = Whole(step, len(indices), int(side.labels[indices].sum()))
-    lay = pack if layout == "packed" else collate
-    for part in parts_of(indices, side.lengths, start.part_tokens, world=here().world):
+    packed = start.layout == "packed"
+    lay = partial(pack, bounds=start.bounds) if packed else collate
+    for part in parts_of(indices, side.lengths, start.part_tokens, world=here().world, packed=packed):
         yield lay(side.rows(part), pad=start.pad, device=start.device.name, whole=whole)
 
 

@@ -157,7 +157,7 @@ class Shards(Alone):
                 setattr(module, name, cast("tuple[torch.nn.Parameter, object]", seen[id(weight)])[0])
 
 
-def spread(model: PreTrainedModel, devices: Devices) -> Alone:
+def laid_out(model: PreTrainedModel, devices: Devices) -> Alone:
     """The model laid out on the devices, before an optimizer is made for it."""
     if devices.world == 1:
         return Alone()

@@ -31,7 +31,7 @@ def sample(stream: Stream, *, rows: int, each: str | None = None) -> Iterator[pa
 
     The same records and seed always give the same sample, and a larger sample holds every smaller one. With `each`, the
     name of a column or meta.NAME, every value of it has its own order: `rows: 10, each: target` leaves ten records a
-    label, or all of a label that has fewer. Records without a value are one class.
+    label, or all of a label that has fewer. Records without a value are one class; the ids of one class are in memory.
     """
     keys = _Keys(stream, stream.scratch / "own", _column(stream, each))
     sizes = list(stream.executor.map(keys, stream.shards, lane="threads"))

@@ -127,7 +127,7 @@ def prefer(
         fingerprint=print_of,
         say=job.say,
         progress=job.progress,
-        meter=start.meter(int(learnt.lengths.mean())),
+        meter=start.meter(learnt),
         begin=held.entry,
     )
     longest = answer_budget(learnt.sides[0].longest_answer)

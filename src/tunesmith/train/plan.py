@@ -1,0 +1,207 @@
+"""What makes a training fast here, computed from model, rows and device, each choice with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from tunesmith.core.errors import UserError
+from tunesmith.train.anatomy import anatomy_of, mean_length
+from tunesmith.train.device import GB, Device, usable
+from tunesmith.train.folder import Start
+from tunesmith.train.job import Computed
+from tunesmith.train.peak import peak_flops
+
+if TYPE_CHECKING:
+    from tunesmith.train.corpus import Rendered
+
+Layout = Literal["buckets", "packed"]
+Attention = Literal["eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3"]
+
+EAGER_TOKENS = 256  # up to here writing the scores down is the faster on a processor in bfloat16 (docs/speed.md)
+CPU_ROOM = 4 * GB  # for activations on a processor
+LEAST_TOKENS = 1024  # a part on a GPU should hold, or the GPU waits for launches
+PACKED_TOKENS = 2**17  # and at most: more only lengthens the step
+COMPILE_GAIN = 0.15  # of the steps' time: torchtitan 5,762 to 6,667 tokens/s at 8B, torchtune 7,075 to 8,998 at 3B
+COMPILE_S = 90.0  # to compile a decoder layer, forward and backward: a guess until measured (bench/gpu.py)
+USUAL_MFU = 0.35
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was given and is not to be computed."""
+
+    layout: Layout | None = None
+    attention: Attention | None = None
+    checkpointing: bool | None = None
+    compile: bool | None = None
+
+
+def planned(start: Start, rows: Rendered, *, batch: int, steps: int, wishes: Wishes | None = None) -> Start:
+    """The start with layout, attention and memory settled for these rows, and the model set to them.
+
+    `batch` is how many rows a step's forward pass would hold at once. What is given stands; the rest is computed, said
+    and kept. Raises UserError where what is given cannot be.
+    """
+    wishes = wishes or Wishes()
+    longest = int(rows.lengths.max(initial=1))
+    before_rows = _prompts(start)
+    if before_rows and wishes.layout == "packed":
+        raise UserError(
+            f"A {start.adapted} adapter cannot be trained on packed rows.",
+            "Its tokens stand before every row, and packed rows have one beginning. Leave layout out.",
+        )
+    attention = wishes.attention or _said(start, "attention", _attention(start, longest, wishes.layout))
+    layout = wishes.layout or _said(start, "layout", usual_layout(start.device, attention, prompts=before_rows))
+    _set_attention(start, attention)
+    part_tokens = _set_memory(start, longest, attention, batch * longest, wishes.checkpointing)
+    compiled = _set_compile(start, rows, batch * steps, wishes.compile)
+    bounds = layout == "packed" and attention.startswith("flash")
+    return replace(start, layout=layout, part_tokens=part_tokens, bounds=bounds, compiled=compiled)
+
+
+def _said(start: Start, name: str, computed: Computed) -> str:
+    return str(start.chosen.computed(name, computed))
+
+
+def _prompts(start: Start) -> bool:
+    """Whether an adapter puts tokens of its own before each row."""
+    return bool(start.adapted and start.model.active_peft_config.is_prompt_learning)
+
+
+def _attention(start: Start, longest: int, layout: Layout | None) -> Computed:
+    if start.device.name == "cpu":
+        return cpu_attention(start.device, longest)
+    # Flex attention wants queries and values of one kind, which autocast over float32 weights does not give.
+    even = start.device.weights == "bfloat16" or not start.device.bfloat16
+    flex = even and bool(getattr(start.core, "_supports_flex_attn", False))
+    return gpu_attention(flash=_flash(start), flex=flex and layout != "buckets" and not _prompts(start))
+
+
+def cpu_attention(device: Device, longest: int) -> Computed:
+    """The faster kernel on a processor, backward pass included, for rows of up to `longest` tokens."""
+    if not device.bfloat16:
+        return Computed("sdpa", "on a processor the faster one in float32")
+    if longest <= EAGER_TOKENS:
+        return Computed("eager", f"on a processor the faster one in bfloat16 up to {EAGER_TOKENS} tokens")
+    return Computed("sdpa", f"rows of up to {longest:,} tokens; eager is the faster one up to {EAGER_TOKENS}")
+
+
+def gpu_attention(*, flash: str | None, flex: bool) -> Computed:
+    """The kernel for a GPU: flash attention where it is installed, else flex for packed rows, else torch's own."""
+    if flash:
+        return Computed(flash, "it is installed, and reads packed rows by their bounds")
+    if flex:
+        return Computed("flex_attention", "flash attention is not installed; blocks between packed rows are skipped")
+    return Computed("sdpa", "flash attention is not installed, and flex attention cannot be used")
+
+
+def usual_layout(device: Device, attention: str, *, prompts: bool) -> Computed:
+    """How batches lie in memory, with this kernel."""
+    if prompts:
+        return Computed("buckets", "the adapter's tokens stand before every row")
+    if device.name == "cpu":
+        return Computed("buckets", "on a processor rows of like length leave little padding")
+    if attention in ("eager", "sdpa"):
+        return Computed("buckets", f"{attention} would write down a mask of all packed tokens by all packed tokens")
+    return Computed("packed", f"{attention} keeps packed rows apart without padding and without a mask")
+
+
+def _flash(start: Start) -> str | None:
+    """The flash attention that is installed and that the model takes."""
+    from transformers.utils import is_flash_attn_2_available, is_flash_attn_3_available
+
+    if not (start.device.bfloat16 and getattr(start.core, "_supports_flash_attn", False)):
+        return None
+    if is_flash_attn_3_available():
+        return "flash_attention_3"
+    return "flash_attention_2" if is_flash_attn_2_available() else None
+
+
+def _set_attention(start: Start, attention: str) -> None:
+    try:
+        start.core.set_attn_implementation(attention)
+    except (ImportError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"attention: {attention} cannot be used here: {first}", "Leave attention out.") from error
+
+
+def _set_memory(start: Start, longest: int, attention: str, step_tokens: int, wish: bool | None) -> int | None:
+    """Padded tokens that a part may have (None where a step fits as a whole); checkpointing is switched on at need."""
+    anatomy, memory = anatomy_of(start.model.config), start.device.memory
+    free = CPU_ROOM if memory is None else free_bytes(start, memory)
+    size = 2 if start.device.bfloat16 else 4
+    kept = {
+        light: anatomy.kept_bytes(size=size, attention=attention, longest=longest, checkpointing=light)
+        for light in (False, True)
+    }
+    light = checkpointing_needed(free / kept[False], longest) if wish is None and memory is not None else bool(wish)
+    if light:
+        if wish is None:
+            _said(start, "checkpointing", Computed("on", f"rows of {longest:,} tokens do not fit without it"))
+        # Reentrant checkpointing finds no gradient to begin with where the embeddings are frozen.
+        start.core.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    room = int(free / kept[light])
+    if memory is not None and room < longest:
+        raise UserError(
+            f"A row of {longest:,} tokens does not fit into the GPU's {memory / GB:.0f} GB.",
+            "Give a smaller max_length, an adapter, or precision: bfloat16.",
+        )
+    if room >= step_tokens and memory is None:
+        return None
+    room = tokens_of_part(room, longest)
+    start.chosen.computed("part_tokens", Computed(room, f"{free / GB:.3g} GB are there for activations"))
+    return room
+
+
+def checkpointing_needed(room: float, longest: int) -> bool:
+    """Whether so few tokens fit that activations are better computed again than kept."""
+    return room < max(longest, LEAST_TOKENS)
+
+
+def tokens_of_part(room: int, longest: int) -> int:
+    """The tokens of a part: a power of two below what fits, so that a little more memory changes no result."""
+    below: int = 1 << (max(1, room).bit_length() - 1)
+    return max(longest, min(PACKED_TOKENS, below))
+
+
+def free_bytes(start: Start, memory: int) -> float:
+    """Bytes of a GPU left for activations beside weights, gradients and AdamW's two states.
+
+    Taken from the card's size and not from what is free at the moment, so that the same card gives the same parts: it
+    assumes that nobody else uses the card.
+    """
+    weight = 2 if start.device.weights == "bfloat16" else 4
+    moving = 4 if start.adapted else weight  # adapters are float32
+    copied = 2 if start.device.bfloat16 and weight == 4 else 0  # autocast keeps a copy until the backward pass
+    return usable(memory) - start.parameters * (weight + copied) - start.trained * 3 * moving
+
+
+def _set_compile(start: Start, rows: Rendered, drawn: int, wish: bool | None) -> bool:
+    if wish is None and start.device.name != "cpu":
+        adapter = start.trained if start.adapted else None
+        a_token = anatomy_of(start.model.config).flops(mean_length(rows.lengths), adapter=adapter)
+        work = drawn * float(rows.lengths.mean()) * a_token
+        wish = _said(start, "compile", compile_pays(work, peak_flops(start.device))) == "on"
+    if wish:
+        _compile_layers(start)
+    return bool(wish)
+
+
+def compile_pays(work: float, peak: float | None) -> Computed:
+    """Whether compiling saves more than twice the time it takes, for so many operations on a device of this peak."""
+    if peak is None:
+        return Computed("off", "the peak of this GPU is not known, and so not how long the steps take")
+    expected = work / (USUAL_MFU * peak)
+    saved = COMPILE_GAIN * expected
+    why = f"of about {expected:,.0f} s of steps it would save {saved:,.0f} s, and take {COMPILE_S:.0f} s"
+    return Computed("on" if saved > 2 * COMPILE_S else "off", why)
+
+
+def _compile_layers(start: Start) -> None:
+    """Compile each decoder layer in place: all share one graph, and the names of the weights stay as they are."""
+    layers = getattr(start.core.base_model, "layers", None)
+    if layers is None:
+        raise UserError("This model has no list of layers to compile.", "Leave compile out.")
+    for layer in layers:
+        layer.compile(dynamic=True)
