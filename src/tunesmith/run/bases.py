@@ -22,11 +22,16 @@ INDEX = "model.safetensors.index.json"
 
 @dataclass(frozen=True)
 class Base:
-    """A model folder on this machine, what stands for it in a KEY, and what is known of it."""
+    """A model folder on this machine, and what is known of it."""
 
     folder: Path
-    key: str
-    facts: Mapping[str, object]  # name, revision, license
+    facts: Mapping[str, object]  # name, license, and of a hub the revision
+
+    @property
+    def key(self) -> str:
+        """What stands for it in a KEY: NAME@COMMIT of a hub; of a folder, its manifest's KEY or a hash of all files."""
+        commit = self.facts.get("revision")
+        return f"{self.facts['name']}@{commit}" if commit else model_key(self.folder)
 
 
 def find_base(context: Context, start: str, where: str) -> Base:
@@ -37,7 +42,7 @@ def find_base(context: Context, start: str, where: str) -> Base:
     folder = (context.recipe.folder / start).resolve()
     if folder.is_dir() or not HUB_ID.fullmatch(start):
         _check_model(folder, start, where)
-        return Base(folder, model_key(folder), _facts(folder, start if Path(start).parts[0] != "/" else folder.name))
+        return Base(folder, _facts(folder, start if Path(start).parts[0] != "/" else folder.name))
     name, _, revision = start.partition("@")
     memory = context.workspace / "cache" / "pins" / f"{key_of(['base', name, revision])}.json"
     pinned = str(json.loads(memory.read_text("utf-8"))["revision"]) if memory.is_file() else None
@@ -47,7 +52,7 @@ def find_base(context: Context, start: str, where: str) -> Base:
     _check_model(folder, start, where)
     if pinned is None:
         write_json(memory, {"revision": folder.name})
-    return Base(folder, f"{name}@{folder.name}", {**_facts(folder, name), "revision": folder.name})
+    return Base(folder, {**_facts(folder, name), "revision": folder.name})
 
 
 def fetch_bases(context: Context) -> None:
