@@ -187,7 +187,7 @@ def ours(variant: Variant, shape: dict[str, Any], device: Device, scale: Scale) 
     from tunesmith.train.loop import Settings, _optimizer, _step
     from tunesmith.train.plan import Wishes, planned
     from tunesmith.train.sft import _loss, _parts
-    from tunesmith.train.spread import spread
+    from tunesmith.train.spread import laid_out
 
     rows = rows_of(shape["vocab_size"], scale)
     start = start_of(variant, shape, device, scale)
@@ -195,7 +195,7 @@ def ours(variant: Variant, shape: dict[str, Any], device: Device, scale: Scale) 
     wishes = Wishes(**{key: value for key, value in variant.speed.items() if key != "precision"})
     start = planned(start, rows, batch=size, steps=1, wishes=wishes)
     settings = Settings(steps=10**6, learning_rate=1e-5)
-    alone = spread(start.model, here())
+    alone = laid_out(start.model, here())
     optimizer, meter = _optimizer(start.model, settings), start.meter(rows)
     feed = feed_of(partial(_parts, rows, start), rows.lengths, size=size, weights=rows.weights, seed=0)(0)
     losses: list[float] = []

@@ -103,7 +103,7 @@ def stepper_of_ours(folder: Path, rows: list[Row], work: Path, **speed: str) -> 
     from tunesmith.train.meter import Meter
     from tunesmith.train.plan import Wishes, planned
     from tunesmith.train.sft import _loss, _parts, rendered
-    from tunesmith.train.spread import spread
+    from tunesmith.train.spread import laid_out
 
     given: dict[str, Any] = dict(speed)
     job = job_of(folder, rows, work)
@@ -111,7 +111,7 @@ def stepper_of_ours(folder: Path, rows: list[Row], work: Path, **speed: str) -> 
     learnt = rendered(job, rows, start, start.room, "train")
     start = planned(start, learnt, batch=BATCH, steps=1, wishes=Wishes(**given))
     settings = Settings(steps=1_000, learning_rate=2e-3)
-    alone = spread(start.model, here())
+    alone = laid_out(start.model, here())
     optimizer = _optimizer(start.model, settings)
     feed = feed_of(partial(_parts, learnt, start), learnt.lengths, size=BATCH, weights=learnt.weights, seed=0)
 

@@ -27,7 +27,7 @@ def test_the_hash_of_a_folder_is_that_of_its_tokenizer(jinja: bool, tmp_path: Pa
     assert template_faults(folder) == []
 
 
-def test_templates_by_name_count_by_their_default(tmp_path: Path) -> None:
+def test_templates_by_name_count_all(tmp_path: Path) -> None:
     folder = saved(tmp_path, jinja=False)
     path = folder / "tokenizer_config.json"
     config = json.loads(path.read_text("utf-8"))

@@ -66,7 +66,9 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     write_lines(folder / "train.jsonl.gz", [row for pair in asked for row in sentences(*pair)])
     leaked = {"text": "rain in Oslo", "bio": ["O", "O", "B-city"], "intent": "GetWeather"}
     write_lines(folder / "test.jsonl.gz", [*sentences("put on SLOT", "weather for SLOT"), leaked])
-    return run_recipe(recipe_on(folder, steps=5), folder / "workspace", Quiet(), workers=1)
+    recipe = recipe_on(folder, steps=5)
+    few = {**recipe.waive, "examples_least": "a rehearsal on made-up rows"}
+    return run_recipe(replace(recipe, waive=few), folder / "workspace", Quiet(), workers=1)
 
 
 @pytest.mark.parametrize(

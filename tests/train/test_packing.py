@@ -32,7 +32,7 @@ def tiny(attention: str, *, adapter: bool = False) -> Any:
         for weight in model.parameters():
             weight.mul_(4)  # away from a flat softmax, so that a leak between rows would show
     if adapter:
-        model = attach(model, Adapter("lora", {"rank": 4}), seed=0)
+        model = attach(model, Adapter("lora", {"rank": 4}), seed=0, words=lambda *_: iter(()))
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(weight, std=0.1)

@@ -10,12 +10,16 @@ from typing import cast
 
 from tunesmith.core.artifact import is_done, read_manifest
 from tunesmith.core.errors import UserError
+from tunesmith.core.hashing import canonical_json
 
 JINJA, CONFIG = "chat_template.jinja", "tokenizer_config.json"
 
 
 def folder_template(folder: Path) -> str | None:
-    """The template that transformers takes from a folder: the file of its own, else that in the tokenizer's config."""
+    """The template that transformers takes from a folder: the file of its own, else that in the tokenizer's config.
+
+    Of several by name it is their canonical JSON.
+    """
     jinja = folder / JINJA
     return jinja.read_text("utf-8") if jinja.is_file() else _of_config(folder)
 
@@ -53,5 +57,5 @@ def _of_config(folder: Path) -> str | None:
     given = json.loads(path.read_text("utf-8")).get("chat_template") if path.is_file() else None
     if isinstance(given, list):  # several by name, as older folders have them
         named = {str(each["name"]): str(each["template"]) for each in cast("list[Mapping[str, str]]", given)}
-        return named.get("default")
+        return canonical_json(named)
     return None if given is None else str(given)
