@@ -172,7 +172,7 @@ def start_of(variant: Variant, shape: dict[str, Any], device: Device, scale: Sca
 
     model = model_of(shape, device, scale.longest)
     if variant.adapter:
-        model = attach(model, Adapter("lora", {}), seed=0)
+        model = attach(model, Adapter("lora", {}), seed=0, words=lambda *_: iter(()))
     model.train()
     trained = sum(weight.numel() for weight in trained_weights(model))
     tokenizer: Any = SimpleNamespace(pad_token_id=0)
@@ -209,8 +209,8 @@ def ours(variant: Variant, shape: dict[str, Any], device: Device, scale: Scale) 
                 yield part
 
         taken = _step(
-            start.model, alone, optimizer, counted(), lambda model, batch: (_loss(model, batch, device, 0.0), {}), settings,
-            len(losses), meter,
+            start.model, alone, optimizer, counted(), lambda model, batch: (_loss(model, batch, device, 0.0), {}),
+            settings, len(losses), meter,
         )  # fmt: skip
         losses.append(float(taken["loss"]))
         return counts[0]
