@@ -91,5 +91,13 @@ def test_a_mistake_in_a_search_is_named(tmp_path: Path, search: str, problem: st
     assert problem in str(caught.value)
 
 
+def test_what_changes_the_measure_of_preferences_is_not_searched(tmp_path: Path) -> None:
+    path = recipe(tmp_path)
+    step = "  - {dpo: pref, data: rows, search: {beta: [0.1, 0.3]}}\n"
+    path.write_text(path.read_text().replace("waive:\n", step + "waive:\n"))
+    with pytest.raises(Mistakes, match="beta changes what validation loss measures"):
+        load_recipe(path)
+
+
 def test_combinations_come_in_the_order_of_the_recipe() -> None:
     assert list(combinations({"a": (1, 2), "b": (3,)})) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]

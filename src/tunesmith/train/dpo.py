@@ -29,6 +29,10 @@ from tunesmith.train.watching import Asked, watcher_of
 if TYPE_CHECKING:
     import torch
 
+CHANGES_VALIDATION = (  # what validation loss is measured by: a search cannot decide on these
+    "loss", "beta", "anchor", "label_smoothing", "discopop_tau", "ld_alpha", "f_divergence", "f_alpha", "max_length",
+)  # fmt: skip
+
 
 def dpo(
     job: Job,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Thumbs = npt.NDArray[np.bool_]
 
+CHANGES_VALIDATION = ("loss", "beta", "anchor", "desirable_weight", "undesirable_weight", "max_length")
+
 
 def kto(
     job: Job,
