@@ -23,6 +23,7 @@ from tunesmith.run.export_model import export_model
 from tunesmith.run.reports import read_report
 from tunesmith.run.serving import describe_checkpoint, find_serving
 from tunesmith.run.training import run_training
+from tunesmith.web.report import report_html
 
 RECIPE = Path(__file__).parent / "adapters.yaml"
 CHATS = [row["messages"][:1] for row in scratch_rows()]
@@ -46,6 +47,12 @@ def outcome(home: Path) -> Outcome:
 @pytest.fixture(scope="module")
 def workspace(home: Path, outcome: Outcome) -> Path:
     return home / "ws"
+
+
+def test_the_report_tells_what_an_adapter_trains_and_takes(outcome: Outcome) -> None:
+    page = report_html(outcome.report)
+    assert "of them trained" in page
+    assert "on disk beside" in page
 
 
 def answers(folder: Path) -> list[str]:

@@ -28,6 +28,7 @@ from tunesmith.data.funnel import (
 from tunesmith.evaluate.checklist import checklist
 from tunesmith.recipe import DataList, Recipe
 from tunesmith.run.bounds import rules_of
+from tunesmith.run.checkpoints import readable_bytes
 from tunesmith.run.context import Context
 from tunesmith.run.evaluation import Evaluated
 from tunesmith.run.evidence import evidence_of
@@ -176,7 +177,17 @@ def _training(folder: Path) -> dict[str, object]:
         "steps": facts.get("steps"),
         "epochs": facts.get("epochs"),
         "parameters": facts.get("parameters"),
+        "adapter": _adapter(facts),
     }
+
+
+def _adapter(facts: Mapping[str, object]) -> dict[str, object] | None:
+    """What an adapter is and takes, beside its base; None where all weights were trained."""
+    known = cast("Mapping[str, object] | None", facts.get("adapter_facts"))
+    if known is None:
+        return None
+    sizes = {"size": readable_bytes(int(str(known["bytes"]))), "base": readable_bytes(int(str(known["base_bytes"])))}
+    return {"kind": known["kind"], "trained": facts.get("trained"), **sizes}
 
 
 def _warned(checkpoints: Mapping[str, Path]) -> list[str]:

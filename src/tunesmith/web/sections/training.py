@@ -38,10 +38,17 @@ def _step(name: str, fields: Fields, points: Sequence[Fields], trials: Sequence[
     facts = [str(fields["kind"])] if fields.get("kind") else []
     facts += [f"{grouped(count(fields['steps']))} steps"] if fields.get("steps") else []
     facts += [f"{grouped(size)} parameters"] if size else []
+    facts += [_adapter(adapter, size)] if (adapter := mapping(fields.get("adapter"))) else []
     heading = tag("h3", breakable(name), " ", tag("small", " · ".join(facts)))
     return join(
         [heading, tag("div", *figures(name, points), _settings(name, fields), _tried(name, trials), class_="flow")]
     )
+
+
+def _adapter(fields: Fields, parameters: int) -> str:
+    trained = count(fields.get("trained"))
+    share = f"{trained / parameters:.2%}" if parameters else "some"
+    return f"{fields.get('kind')}: {share} of them trained, {fields.get('size')} on disk beside {fields.get('base')}"
 
 
 def figures(name: str, points: Sequence[Fields]) -> list[Html]:
