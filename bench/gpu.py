@@ -35,7 +35,7 @@ import numpy as np
 if TYPE_CHECKING:
     from tunesmith.train.corpus import Rendered
     from tunesmith.train.device import Device
-    from tunesmith.train.folder import Start
+    from tunesmith.train.start import Start
 
 # As in config.json of each published model (Qwen2.5 technical report, arXiv 2412.15115; The Llama 3 Herd of Models,
 # arXiv 2407.21783, and the model card of Llama 3.2), read from memory of those files and checked by parameter count.
@@ -166,9 +166,9 @@ def start_of(variant: Variant, shape: dict[str, Any], device: Device, scale: Sca
     from tunesmith.train.adapters import attach
     from tunesmith.train.budget import Chosen
     from tunesmith.train.device import count_parameters
-    from tunesmith.train.folder import Start
     from tunesmith.train.job import Adapter
     from tunesmith.train.loop import trained_weights
+    from tunesmith.train.start import Start
 
     model = model_of(shape, device, scale.longest)
     if variant.adapter:
@@ -313,8 +313,8 @@ def trl(variant: Variant, shape: dict[str, Any], device: Device, scale: Scale) -
 def _account(model: Any, device: Device, variant: Variant) -> Start:  # noqa: ANN401  # a transformers model
     from tunesmith.train.budget import Chosen
     from tunesmith.train.device import count_parameters
-    from tunesmith.train.folder import Start
     from tunesmith.train.loop import trained_weights
+    from tunesmith.train.start import Start
 
     trained = sum(weight.numel() for weight in trained_weights(model))
     none: Any = None

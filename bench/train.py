@@ -98,12 +98,12 @@ def stepper_of_ours(folder: Path, rows: list[Row], work: Path, **speed: str) -> 
     """Takes a step of our supervised trainer for each value asked for: rows and labels of the step."""
     from tunesmith.train.batches import feed_of
     from tunesmith.train.devices import here
-    from tunesmith.train.folder import start_from
     from tunesmith.train.loop import Settings, _optimizer, _step
     from tunesmith.train.meter import Meter
     from tunesmith.train.plan import Wishes, planned
     from tunesmith.train.sft import _loss, _parts, rendered
     from tunesmith.train.spread import laid_out
+    from tunesmith.train.start import start_from
 
     given: dict[str, Any] = dict(speed)
     job = job_of(folder, rows, work)

@@ -16,9 +16,9 @@ from tests.train.train_toys import scratch_rows
 
 from tunesmith.models.chat import render
 from tunesmith.train.batches import Line, collate, pack
-from tunesmith.train.folder import texts_of
 from tunesmith.train.losses import label_logits
 from tunesmith.train.scratch import scratch_model, scratch_tokenizer
+from tunesmith.train.start import texts_of
 
 ROWS = [Line(np.arange(3, 3 + n, dtype=np.int32), np.ones(n, dtype=np.uint8)) for n in (9, 5, 12)]
 CHAT = [{"role": "user", "content": "load_config"}, {"role": "assistant", "content": "Load the config."}]

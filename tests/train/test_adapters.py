@@ -23,9 +23,9 @@ from tunesmith.models.merge import merge_adapter
 from tunesmith.train.active import adapter_facts
 from tunesmith.train.adapters import ADAPTERS
 from tunesmith.train.dpo import dpo
-from tunesmith.train.folder import start_from
 from tunesmith.train.job import Adapter
 from tunesmith.train.sft import rendered, sft
+from tunesmith.train.start import start_from
 
 KINDS = ["lora", "rslora", "dora", "ia3", "prefix", "prompt"]
 RANKS: dict[str, dict[str, object]] = {kind: {"rank": 8} for kind in ("lora", "rslora", "dora", "qlora")}

@@ -18,11 +18,11 @@ from tunesmith.models.base import Sampling
 from tunesmith.models.local import LocalModel
 from tunesmith.train.device import Device
 from tunesmith.train.dpo import PairLoss, _rendered, dpo
-from tunesmith.train.folder import start_from
 from tunesmith.train.job import Scratch, Texts
 from tunesmith.train.loop import Numbers
 from tunesmith.train.objective import LossName, objective_of
 from tunesmith.train.preferences import LOSSES
+from tunesmith.train.start import start_from
 
 
 def answers_of(folder: Path) -> list[str]:

@@ -15,9 +15,9 @@ from tunesmith.core.errors import UserError
 from tunesmith.models.base import Sampling
 from tunesmith.models.local import LocalModel
 from tunesmith.train.device import Device
-from tunesmith.train.folder import start_from
 from tunesmith.train.job import Scratch, Texts
 from tunesmith.train.kto import AnswerLoss, Objective, Pairing, _rendered, kto
+from tunesmith.train.start import start_from
 from tunesmith.train.unpaired import MOST, Unpaired, balanced, partners
 
 

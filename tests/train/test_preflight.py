@@ -12,11 +12,11 @@ from tests.train.train_toys import chat, pair_rows, scratch_rows
 from tunesmith.core.errors import UserError
 from tunesmith.models.chat import END_OF_TURN, PAD
 from tunesmith.train.examined import Examined
-from tunesmith.train.folder import texts_of
 from tunesmith.train.preflight import examine, question_key
 from tunesmith.train.preflight_numbers import Facts
 from tunesmith.train.preflight_rules import RULES, decide, rule_names
 from tunesmith.train.scratch import scratch_tokenizer
+from tunesmith.train.start import texts_of
 
 ROWS = [{**row, "id": f"{n:032x}"} for n, row in enumerate(scratch_rows())]
 TOKENIZER = scratch_tokenizer(texts_of(ROWS), vocabulary=400)

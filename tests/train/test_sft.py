@@ -130,8 +130,8 @@ def test_rows_that_are_too_long_or_without_an_answer_are_counted(tmp_path: Path)
 
 
 def test_calls_of_tools_are_learnt_and_turns_of_weight_0_are_not(tmp_path: Path) -> None:
-    from tunesmith.train.folder import start_from
     from tunesmith.train.sft import rendered
+    from tunesmith.train.start import start_from
 
     call = '[{"type": "function", "function": {"name": "find", "arguments": "{\\"q\\": 1}"}}]'
     row = {

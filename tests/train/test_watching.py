@@ -13,9 +13,9 @@ from tunesmith.models.base import Sampling
 from tunesmith.models.local import LocalModel
 from tunesmith.train.device import Device
 from tunesmith.train.dpo import _asked
-from tunesmith.train.folder import Start, start_from
 from tunesmith.train.job import Texts
 from tunesmith.train.loop import State
+from tunesmith.train.start import Start, start_from
 from tunesmith.train.watching import Held, Watcher, watcher_of
 
 

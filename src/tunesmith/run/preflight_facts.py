@@ -117,8 +117,8 @@ def _examined(
 def _tokenizer(base: Path | None, root: TrainStep, dataset: Dataset) -> PreTrainedTokenizerFast:
     """The tokenizer that the training will use: the base's, or one learnt from the rows just as the training does."""
     if base is None:
-        from tunesmith.train.folder import texts_of
         from tunesmith.train.scratch import scratch_tokenizer
+        from tunesmith.train.start import texts_of
 
         return scratch_tokenizer(texts_of(TrainRows(dataset, "train")), **root.tokenizer)  # type: ignore[arg-type]  # checked with the recipe
     from transformers import AutoTokenizer

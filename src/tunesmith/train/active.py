@@ -16,7 +16,7 @@ from tunesmith.train.losses import label_logits
 if TYPE_CHECKING:
     import torch
 
-    from tunesmith.train.folder import Start
+    from tunesmith.train.start import Start
 
 ROWS = 8
 LEAST = 1e-6  # of the largest logit: what is below it is rounding

@@ -15,7 +15,6 @@ from tunesmith.models.conversation import conversation_of
 from tunesmith.train.batches import Batch, Index, Whole, by_length, collate, parts_of
 from tunesmith.train.corpus import Rendered, render_rows
 from tunesmith.train.devices import here
-from tunesmith.train.folder import Start
 from tunesmith.train.job import Job, Row, Rows, Trained
 from tunesmith.train.loop import Numbers
 from tunesmith.train.losses import answer_logps
@@ -24,6 +23,7 @@ from tunesmith.train.plan import Wishes, planned
 from tunesmith.train.preferences import Scored, answer_sums
 from tunesmith.train.preferring import budget_of, prefer, tuned_start
 from tunesmith.train.sft import tokens_folder
+from tunesmith.train.start import Start
 from tunesmith.train.watching import Asked, watcher_of
 
 if TYPE_CHECKING:

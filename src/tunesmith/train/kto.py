@@ -16,13 +16,13 @@ from tunesmith.train.batches import Batch, Index, Line, Whole, by_length, collat
 from tunesmith.train.corpus import Rendered, render_rows
 from tunesmith.train.devices import here
 from tunesmith.train.dpo import answer_tokens
-from tunesmith.train.folder import Start
 from tunesmith.train.job import Job, Row, Rows, Trained
 from tunesmith.train.loop import Numbers
 from tunesmith.train.losses import answer_logps
 from tunesmith.train.plan import Wishes, planned
 from tunesmith.train.preferring import budget_of, prefer, tuned_start
 from tunesmith.train.sft import tokens_folder
+from tunesmith.train.start import Start
 from tunesmith.train.unpaired import UNPAIRED_LOSSES, Judged, Unpaired, balanced, mismatched, partners
 from tunesmith.train.watching import Asked, watcher_of
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from tunesmith.core.errors import UserError
 from tunesmith.train.anatomy import anatomy_of, mean_length
 from tunesmith.train.device import GB, Device, usable
-from tunesmith.train.folder import Start
 from tunesmith.train.job import Computed
 from tunesmith.train.peak import peak_flops
+from tunesmith.train.start import Start
 
 if TYPE_CHECKING:
     from tunesmith.train.corpus import Rendered

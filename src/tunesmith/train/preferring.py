@@ -12,11 +12,12 @@ from tunesmith.core.errors import UserError
 from tunesmith.train.batches import Batch, Index, feed_of
 from tunesmith.train.budget import answer_budget, dpo_rate, fingerprint_of, measurements, steps_of
 from tunesmith.train.corpus import Rendered
-from tunesmith.train.folder import Start, start_from, write_folder
+from tunesmith.train.folder import write_folder
 from tunesmith.train.job import Computed, Job, Scratch, Trained
 from tunesmith.train.loop import Numbers, Settings, train
 from tunesmith.train.resume import load_state, save_state
 from tunesmith.train.sft import trained
+from tunesmith.train.start import Start, start_from
 from tunesmith.train.watching import Held, Watcher
 
 if TYPE_CHECKING:

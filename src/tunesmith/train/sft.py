@@ -19,11 +19,12 @@ from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, 
 from tunesmith.train.corpus import Rendered, render_rows
 from tunesmith.train.device import Device, Precision
 from tunesmith.train.devices import here
-from tunesmith.train.folder import Start, start_from, write_folder
+from tunesmith.train.folder import write_folder
 from tunesmith.train.job import Computed, Job, Row, Rows, Scratch, Trained
 from tunesmith.train.loop import Numbers, Settings, State, train
 from tunesmith.train.losses import sft_loss
 from tunesmith.train.plan import Attention, Layout, Wishes, planned
+from tunesmith.train.start import Start, start_from
 from tunesmith.train.watching import Asked, Held, watcher_of
 
 if TYPE_CHECKING:

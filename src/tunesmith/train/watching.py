@@ -13,9 +13,9 @@ from tunesmith.models.base import Chat
 from tunesmith.models.chat import render_all
 from tunesmith.train.batches import Index
 from tunesmith.train.budget import answer_budget
-from tunesmith.train.folder import Start
 from tunesmith.train.job import Job, Row, Rows, Watch
 from tunesmith.train.loop import Numbers, State
+from tunesmith.train.start import Start
 
 if TYPE_CHECKING:
     import torch
