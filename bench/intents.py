@@ -113,8 +113,10 @@ def table(reports: Mapping[int, Report]) -> str:
     for arm in arms:
         for metric in MEASURED:
             found = [_number(report, arm, metric) for report in reports.values()]
-            mean = statistics.mean(number["value"] for number in found)
-            lines.append(f"| {arm} | {metric} | {found[0]['n']:,} | {mean:.4f} | {_each(found)} |")
+            there = [number for number in found if number["n"]]
+            if there:  # a slice may be empty in all of them
+                mean = statistics.mean(number["value"] for number in there)
+                lines.append(f"| {arm} | {metric} | {there[0]['n']:,} | {mean:.4f} | {_each(there)} |")
     return "\n".join(lines)
 
 
