@@ -24,7 +24,7 @@ def write(path: Path, content: str | bytes) -> str:
     ("name", "content"),
     [
         ("a.jsonl", '{"question": "Why?", "n": 1}\n\n{"question": "How?"}\n'),
-        ("a.jsonl.gz", gzip.compress(b'{"question": "Why?"}\n\n{"question": "How?"}\n')),
+        ("a.jsonl.gz", gzip.compress(b'{"question": "Why?"}\n\n{"question": "How?"}\n', mtime=0)),
         ("a.csv", 'question,n\n"Why?",1\n\nHow?,2\n'),
         ("a.tsv", "question\tn\nWhy?\t1\n\nHow?\t2\n"),
         ("a.json", '[{"question": "Why?"}, {"question": "How?"}]'),
@@ -76,7 +76,7 @@ def test_the_items_of_another_list_are_its_documents_prompts_and_answers(tmp_pat
         ("a.jsonl", '{"question": "Why?"}\n{"question": \n', r"a\.jsonl:2: the line cannot be read"),
         ("a.jsonl", "[1]\n", r"a\.jsonl: a list where a JSON object belongs"),
         ("a.jsonl", "", r"a\.jsonl: the benchmark cannot be read: the file is empty"),
-        ("a.jsonl.gz", gzip.compress(b'{"question": "Why?"}\n' * 99)[:-9], r"a\.jsonl.*cut or damaged"),
+        ("a.jsonl.gz", gzip.compress(b'{"question": "Why?"}\n' * 99, mtime=0)[:-9], r"a\.jsonl.*cut or damaged"),
         ("a.json", "[{]", r"a\.json: the benchmark cannot be read"),
         ("a.csv", b"question\n\xff\n", r"a\.csv: the benchmark cannot be read"),
         ("a.parquet", b"PAR1", r"a\.parquet: the benchmark cannot be read"),
