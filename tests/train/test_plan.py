@@ -137,7 +137,7 @@ def test_a_card_decides_parts_and_checkpointing(
 ) -> None:
     # A processor that says it has a card's memory: what is computed from it can be tested, a GPU is not needed.
     monkeypatch.setattr(Device, "memory", property(lambda _: int(memory)))
-    monkeypatch.setattr("tunesmith.train.folder._device", lambda *_: Device("cpu", bfloat16=False))
+    monkeypatch.setattr("tunesmith.train.start._device", lambda *_: Device("cpu", bfloat16=False))
     job = job_at(tmp_path, TINY, scratch_rows())
     if parts is None:
         with pytest.raises(UserError, match="does not fit into the GPU's 3 GB"):
