@@ -194,7 +194,7 @@ def test_a_workspace_that_is_a_file_is_refused(folder: Path) -> None:
 
 
 def interrupted(process: subprocess.Popen[str]) -> str:
-    """What a process says that is interrupted; Python drops an interrupt that falls into a callback, so one may repeat."""
+    """What a process says that is interrupted; again, as Python drops an interrupt that falls into a callback."""
     for _ in range(5):
         process.send_signal(signal.SIGINT)
         try:
