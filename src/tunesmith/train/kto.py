@@ -169,14 +169,15 @@ class AnswerLoss:
         return [asdict(self.objective), self.pairing.seed, self.pairing.limit, thumbs]
 
     def parts(self, rows: Rendered, indices: Index, step: int) -> Iterator[AnswerBatch]:
-        """The parts of a step's batch, the first with the mismatched answers of all."""
+        """The parts of a step's batch; the first that a process takes has the mismatched answers of all."""
         up = self.pairing.desirable(rows, indices)
         whole = Whole(step, len(indices), max(1, int(rows.sides[0].labels[indices][up].sum())))
         others = tuple(self._others(rows, indices)) if self.objective.loss == "kto" else ()
-        for part in parts_of(indices, rows.lengths, self.start.part_tokens, world=here().world):
+        world = here().world
+        for number, part in enumerate(parts_of(indices, rows.lengths, self.start.part_tokens, world=world)):
             batch = self._batch(rows.sides[0].rows(part), part, whole)
-            yield AnswerBatch(**vars(batch), desirable=self.pairing.desirable(rows, part), others=others)
-            others = ()
+            first = others if number < world else ()
+            yield AnswerBatch(**vars(batch), desirable=self.pairing.desirable(rows, part), others=first)
 
     def _others(self, rows: Rendered, indices: Index) -> Iterator[Batch]:
         for part in parts_of(indices, rows.lengths, self.start.part_tokens):

@@ -107,7 +107,7 @@ def prefer(
     settings, size = budget.settings, budget.batch_size
     watched = None if watcher is None else [watcher.prompts, watcher.expected, watcher.new_tokens]
     print_of = fingerprint_of(
-        [vars(settings), loss.settings, size, job.adapter or start.adapted, margin, watched], learnt
+        [vars(settings), loss.settings, size, job.adapter, start.computing, margin, watched], learnt
     )
     references, begin = _before(
         job.resume / "reference",
