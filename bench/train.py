@@ -109,7 +109,7 @@ def stepper_of_ours(folder: Path, rows: list[Row], work: Path, **speed: str) -> 
     job = job_of(folder, rows, work)
     start = start_from(job, precision=given.pop("precision", None))
     learnt = rendered(job, rows, start, start.room, "train")
-    start = planned(start, learnt, batch=BATCH, steps=1, wishes=Wishes(**given))
+    start = planned(start, learnt.lengths, batch=BATCH, steps=1, wishes=Wishes(**given))
     settings = Settings(steps=1_000, learning_rate=2e-3)
     alone = laid_out(start.model, here())
     optimizer = _optimizer(start.model, settings)

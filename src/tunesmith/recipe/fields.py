@@ -62,6 +62,15 @@ class Found:
             return default
         return int(at.value)
 
+    def number(self, at: At | None, *, default: float) -> float:
+        """A number."""
+        if at is None:
+            return default
+        if isinstance(at.value, bool) or not isinstance(at.value, (int, float)):
+            self.error(f"{at}: {at.plain!r} is not a number.", f"For example {default:g}.")
+            return default
+        return float(at.value)
+
     def flag(self, at: At | None, *, default: bool) -> bool:
         """True or false."""
         if at is None:

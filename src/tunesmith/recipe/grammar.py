@@ -84,6 +84,17 @@ class TrainStep:
     init: Mapping[str, object] = field(default_factory=dict)
     adapter: AdapterChoice | None = None
     search: Mapping[str, tuple[object, ...]] = field(default_factory=dict)  # parameter -> values to try
+    replay: str | None = None  # the list of general text that is learnt beside
+    reward: tuple[RewardTerm, ...] = ()  # what answers are rewarded by
+
+
+@dataclass(frozen=True)
+class RewardTerm:
+    """One term of a reward: a metric, the reward model of a train step, or that of a folder; and its weight."""
+
+    name: str
+    weight: float = 1.0
+    metric: Named | None = None  # None: `name` is a train step or a folder
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ def needs(recipe: Recipe) -> dict[str, set[str]]:
     held_out = {f"data.{recipe.evaluate.on.name}"} if recipe.evaluate else set()  # held against the rows, before
     for step in recipe.train:
         before = {f"train.{step.start}"} if step.start in trained else set()
-        graph[f"train.{step.name}"] = {f"data.{step.data}"} | before | held_out
+        before |= {f"train.{term.name}" for term in step.reward if term.name in trained}
+        rows = {f"data.{name}" for name in (step.data, step.replay) if name}
+        graph[f"train.{step.name}"] = rows | before | held_out
     return graph
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import Named, names, near
 from tunesmith.recipe.fields import Found, first_key, take
-from tunesmith.recipe.grammar import AdapterChoice, DataList, TrainStep
+from tunesmith.recipe.grammar import AdapterChoice, DataList, RewardTerm, TrainStep
 from tunesmith.recipe.lists import parts_of
 from tunesmith.recipe.parameters import check_options, check_parameters
 from tunesmith.recipe.yaml import At
@@ -18,7 +18,7 @@ from tunesmith.train.adapters import ADAPTERS, check
 from tunesmith.train.job import Adapter
 from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer
 
-SHARED = ("data", "from", "tokenizer", "init", "adapter", "search")
+SHARED = ("data", "from", "tokenizer", "init", "adapter", "search", "replay", "reward")
 RESERVED = ("base", "untrained")
 SCRATCH = "scratch:"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")  # ORG/NAME, or ORG/NAME@REVISION
@@ -72,6 +72,8 @@ def _parse(
         _options(take(at, "init"), scratch_model, found),
         _adapter(take(at, "adapter"), found),
         _search(take(at, "search"), named, at, found),
+        _replay(at, named, found, lists),
+        _reward(at, named, above, found),
     )
     _check_adapter(step, above, found)
     if (step.tokenizer or step.init) and not start.startswith(SCRATCH):
@@ -183,6 +185,59 @@ def _data(at: At, found: Found, lists: Mapping[str, DataList]) -> str:
         hint = "Add - pass: split with parts {train: ..., validation: ...} to it, or begin it from: a split list."
         found.error(f"{take(at, 'data') or at}: the list {given!r} has no part train.", hint)
     return given or ""
+
+
+def _replay(at: At, named: Named, found: Found, lists: Mapping[str, DataList]) -> str | None:
+    """`replay: general`: the list of general text that a step learns beside its own, so as not to forget it."""
+    given = take(at, "replay")
+    if given is None:
+        return None
+    if not getattr(named.module(), "REPLAYS", False):
+        found.error(f"{given}: {named.name} replays nothing.", "replay: belongs to a domain step.")
+        return None
+    name = found.text(given, default=None) or ""
+    if name not in lists:
+        found.error(f"{given}: there is no list {name!r}.", near(name, list(lists)))
+        return None
+    if "train" not in parts_of(lists, name):
+        found.error(f"{given}: the list {name!r} has no part train.", "Add - pass: split to it.")
+    return name
+
+
+def _reward(at: At, named: Named, above: list[TrainStep], found: Found) -> tuple[RewardTerm, ...]:
+    """`reward: style`, or with weights `reward: {helpful: 1, rouge_l: 0.5}`: metrics and reward models."""
+    given, takes = take(at, "reward"), getattr(named.module(), "REWARDED", False)
+    if given is None or not takes:
+        if given is not None:
+            found.error(f"{given}: {named.name} takes no reward.", "reward: belongs to an rlhf step.")
+        elif takes:
+            hint = "Name a reward step above it, the folder of a reward model, or a metric such as rouge_l."
+            found.error(f"{at}: nothing says what answers are rewarded by.", f"Add reward: to it. {hint}")
+        return ()
+    if not isinstance(given.value, Mapping):
+        return tuple(_terms(given, str(given.plain), 1.0, above, found))
+    terms: list[RewardTerm] = []
+    for name, weight in given.items():
+        terms += _terms(given, name, found.number(weight, default=1.0), above, found)
+    return tuple(terms)
+
+
+def _terms(at: At, name: str, weight: float, above: list[TrainStep], found: Found) -> list[RewardTerm]:
+    step = next((one for one in above if one.name == name), None)
+    if step is not None and step.trainer.name != "reward":
+        found.error(f"{at}: {name!r} is trained by {step.trainer.name}, not a reward model.", "Name a reward step.")
+    elif step is not None or is_model(found.folder / name):
+        return [RewardTerm(name, weight)]
+    else:
+        metric = Named("metric", name, str(found.folder))
+        try:
+            metric.load()
+        except UserError as error:
+            hint = f"{error.hint} A reward is a metric, a reward step above, or the folder of a reward model."
+            found.error(f"{at}: {error.problem}", hint)
+            return []
+        return [RewardTerm(name, weight, metric)]
+    return []
 
 
 def _options(at: At | None, function: Callable[..., object], found: Found) -> dict[str, object]:

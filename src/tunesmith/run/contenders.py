@@ -62,7 +62,7 @@ def _arm(context: Context, arm: Arm, lists: Mapping[str, Dataset], checkpoints: 
     if arm.kind == "untrained":
         first = context.recipe.train[0]
         with context.timed("untrained"):
-            folder = run_training(context, first, lists[first.data], {}, untrained=True)
+            folder = run_training(context, first, lists, {}, untrained=True)
         return _local(arm.label, folder)
     assert arm.function is not None
     feed = arm.rows or _training_feed(context)

@@ -80,7 +80,7 @@ def _run(context: Context) -> Outcome:
             else:
                 context.executor.close()  # a trainer needs the memory of the worker processes
                 train = next(one for one in recipe.train if one.name == step)
-                checkpoints[step], searches[step] = train_step(context, train, lists[train.data], checkpoints)
+                checkpoints[step], searches[step] = train_step(context, train, lists, checkpoints)
     evaluated = run_evaluation(context, recipe.evaluate, lists, checkpoints) if recipe.evaluate else None
     serving = _serving(recipe, evaluated, checkpoints)
     with context.timed("report"):

@@ -30,17 +30,17 @@ class Trial:
 
 
 def train_step(
-    context: Context, step: TrainStep, dataset: Dataset, checkpoints: Mapping[str, Path]
+    context: Context, step: TrainStep, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]
 ) -> tuple[Path, list[Trial]]:
     """The checkpoint of a train step; where it searches, that of the best trial, with all trials, best first."""
     if not step.search:
-        return run_training(context, step, dataset, checkpoints), []
-    if not dataset.count(part="validation"):
+        return run_training(context, step, lists, checkpoints), []
+    if not lists[step.data].count(part="validation"):
         raise UserError(
             f"{step.where}: a search needs validation rows to decide by, and {step.data} has none.",
             "Add validation: 0.1 to the parts of its split.",
         )
-    trials = [_trial(context, step, settings, dataset, checkpoints) for settings in combinations(step.search)]
+    trials = [_trial(context, step, settings, lists, checkpoints) for settings in combinations(step.search)]
     ranked = sorted(trials, key=lambda trial: trial.validation_loss)
     _keep(context, step, ranked)
     best = ranked[0]
@@ -58,11 +58,11 @@ def _trial(
     context: Context,
     step: TrainStep,
     settings: Mapping[str, object],
-    dataset: Dataset,
+    lists: Mapping[str, Dataset],
     checkpoints: Mapping[str, Path],
 ) -> Trial:
     one = replace(step, parameters={**step.parameters, **settings}, search={})
-    folder = run_training(context, one, dataset, checkpoints)
+    folder = run_training(context, one, lists, checkpoints)
     curve = cast("list[Mapping[str, float]]", read_manifest(folder).facts["curve"])
     best = min(curve, key=lambda entry: entry.get("validation_loss", math.inf))
     trial = Trial(settings, best["validation_loss"], int(best["step"]), folder)

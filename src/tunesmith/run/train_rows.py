@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from tunesmith.data.dataset import Dataset
 
-COLUMNS = ("id", "messages", "tools", "chosen", "rejected", "desirable", "weight", "copies")
+COLUMNS = (
+    *("id", "text", "messages", "tools", "chosen", "rejected", "desirable", "target", "domain", "group"),
+    *("weight", "copies"),
+)
 AT_ONCE = 1000
 
 

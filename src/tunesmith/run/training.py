@@ -24,6 +24,7 @@ from tunesmith.run.bases import find_base, model_key
 from tunesmith.run.checkpoints import base_of, readable_bytes
 from tunesmith.run.context import Context, Made, Plan, make, ref_of
 from tunesmith.run.ranks import Ranks, together
+from tunesmith.run.rewards import reward_key, reward_of
 from tunesmith.run.trackers import tracked
 from tunesmith.run.train_rows import TrainRows
 
@@ -43,17 +44,24 @@ def check_installed(recipe: Recipe) -> None:
 
 
 def run_training(
-    context: Context, step: TrainStep, dataset: Dataset, checkpoints: Mapping[str, Path], *, untrained: bool = False
+    context: Context,
+    step: TrainStep,
+    lists: Mapping[str, Dataset],
+    checkpoints: Mapping[str, Path],
+    *,
+    untrained: bool = False,
 ) -> Path:
     """The checkpoint of a train step, trained now unless it is done; with `untrained`, its start before any step."""
     start, start_key, known = _start(context, step, checkpoints)
     parameters = {} if untrained else _parameters(context, step)
-    inputs = {"data": ref_of(dataset.folder), "start": start_key}
+    inputs = {"data": ref_of(lists[step.data].folder), "start": start_key}
+    if step.replay is not None and not untrained:
+        inputs["replay"] = ref_of(lists[step.replay].folder)
     module = step.trainer.module()
     fixed = {"tokenizer": step.tokenizer, "init": step.init, "start": step.start, "threads": _threads(context.ranks)}
     if step.adapter is not None and not untrained:
         fixed["adapter"] = {"kind": step.adapter.kind, **step.adapter.options}
-    fixed |= {} if untrained else context.ranks.in_key
+    fixed |= {} if untrained else {**context.ranks.in_key, **reward_key(step, checkpoints)}
     plan = Plan(
         "checkpoint",
         "untrained" if untrained else step.name,
@@ -67,14 +75,16 @@ def run_training(
 
     def work(out: Path) -> Made:
         _prepare(context)
-        job = _job(context, step, dataset, start, out / "model.tmp", resume, untrained=untrained)
+        job = _job(context, step, lists, start, out / "model.tmp", resume, untrained=untrained)
+        if not untrained:
+            job = replace(job, reward=reward_of(context, step, checkpoints))
         shutil.rmtree(job.out, ignore_errors=True)
         job.out.mkdir()
         if untrained:
             made = _write_untrained(job)
         else:
             _tell_of_gpus(context)
-            with together(context.ranks, partial(_take_part, _told(context), step, dataset, start, resume, parameters)):
+            with together(context.ranks, partial(_take_part, _told(context), step, lists, start, resume, parameters)):
                 made = tracked(context, step, job, parameters, partial(_train, context, step, parameters=parameters))
         for path in files_of_folder(job.out):
             path.replace(out / path.name)
@@ -113,6 +123,8 @@ def _train(context: Context, step: TrainStep, job: Job, *, parameters: Mapping[s
         "curve": trained.curve,
         "template": folder_template_hash(job.out),
     }
+    if trained.facts:
+        facts["found"] = dict(trained.facts)
     if trained.warnings:
         facts["warnings"] = list(trained.warnings)
     if trained.adapter:
@@ -153,16 +165,19 @@ def _write_untrained(job: Job) -> Made:
 def _job(
     context: Context,
     step: TrainStep,
-    dataset: Dataset,
+    lists: Mapping[str, Dataset],
     start: Path | Scratch,
     out: Path,
     resume: Path,
     *,
     untrained: bool = False,
 ) -> Job:
-    from tunesmith.train.job import Adapter, Job
+    from tunesmith.train.job import Adapter, General, Job
 
-    rows = {part: TrainRows(dataset, part) for part in ("train", "validation")}
+    rows = {part: TrainRows(lists[step.data], part) for part in ("train", "validation")}
+    general = None
+    if step.replay is not None and not untrained:
+        general = General(*(TrainRows(lists[step.replay], part) for part in ("train", "validation")))
     if not len(rows["train"]):
         raise UserError(f"{step.where}: there are no rows to train on.", f"Look at what was dropped from {step.data}.")
     return Job(
@@ -177,6 +192,7 @@ def _job(
         adapter=None if step.adapter is None or untrained else Adapter(step.adapter.kind, step.adapter.options),
         watch=watched,
         home=out.parent,
+        general=general,
     )
 
 
@@ -239,11 +255,11 @@ def _told(context: Context) -> Context:
 def _take_part(
     context: Context,
     step: TrainStep,
-    dataset: Dataset,
+    lists: Mapping[str, Dataset],
     start: Path | Scratch,
     resume: Path,
     parameters: Mapping[str, object],
 ) -> None:
     """The part of another process in a training: all of it, but it writes nothing that stays."""
     _prepare(context)
-    step.trainer.load()(_job(context, step, dataset, start, resume / "unwritten", resume), **parameters)
+    step.trainer.load()(_job(context, step, lists, start, resume / "unwritten", resume), **parameters)

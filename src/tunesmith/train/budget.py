@@ -11,6 +11,7 @@ from typing import cast
 from tunesmith.core.errors import UserError
 from tunesmith.train.batches import Weights
 from tunesmith.train.corpus import Rendered
+from tunesmith.train.documents import Documents
 from tunesmith.train.job import Computed
 
 
@@ -48,6 +49,14 @@ def sft_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None
         return Computed(2e-3 * min(1.0, (128 / hidden) ** 0.5), f"from random weights, width {hidden}")
     rate = min(2e-4, max(1e-5, 2e-5 * (1e9 / parameters) ** (1 / 3)))
     return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters"), adapter)
+
+
+def pretrain_rate(parameters: int, hidden: int, *, scratch: bool) -> Computed:
+    """Learning rate for next-token prediction: as in sft from random weights, three times that of tuning further on."""
+    if scratch:
+        return sft_rate(parameters, hidden, scratch=True)
+    rate = min(6e-4, max(3e-5, 6e-5 * (1e9 / parameters) ** (1 / 3)))
+    return Computed(rate, f"from {readable(parameters)} parameters, going on with text")
 
 
 def dpo_rate(parameters: int, *, adapter: str | None = None) -> Computed:
@@ -110,10 +119,11 @@ def measurements(steps: int) -> int:
     return max(1, -(-steps // 10))
 
 
-def fingerprint_of(settings: object, rows: Rendered) -> str:
+def fingerprint_of(settings: object, *rows: Rendered | Documents) -> str:
     """Hash of settings and rendered data, so that resume state of another training is never taken up."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    digest.update(rows.fingerprint().encode())
+    for one in rows:
+        digest.update(one.fingerprint().encode())
     return digest.hexdigest()
 
 

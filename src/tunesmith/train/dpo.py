@@ -29,6 +29,7 @@ from tunesmith.train.watching import Asked, watcher_of
 if TYPE_CHECKING:
     import torch
 
+LEARNS = "pairs"
 CHANGES_VALIDATION = (  # what validation loss is measured by: a search cannot decide on these
     "loss", "beta", "anchor", "label_smoothing", "discopop_tau", "ld_alpha", "f_divergence", "f_alpha", "max_length",
 )  # fmt: skip
@@ -89,7 +90,7 @@ def dpo(
         patience=patience,
     )
     start = planned(
-        start, learnt, batch=2 * budget.batch_size, steps=budget.settings.steps, wishes=Wishes(layout="buckets")
+        start, learnt.lengths, batch=2 * budget.batch_size, steps=budget.settings.steps, wishes=Wishes(layout="buckets")
     )
     job.say(f"dpo: {objective}, {len(learnt):,} pairs, {start.account}, {budget}")
     watcher = watcher_of(job, start, job.validation, held_out.kept, _asked)

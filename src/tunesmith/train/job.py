@@ -10,6 +10,7 @@ from typing import Protocol
 Row = Mapping[str, object]
 Texts = Sequence[str]
 Watch = Callable[[Texts, Texts], Mapping[str, float]]  # answers and what was expected -> numbers to watch
+Reward = Callable[[Sequence[Row], Texts], Sequence[float]]  # rows of prompts and an answer to each -> higher is better
 
 
 class Rows(Protocol):
@@ -40,15 +41,23 @@ class Adapter:
 
 
 @dataclass(frozen=True)
+class General:
+    """General text that is learnt beside a domain's own, and held out to see what is forgotten."""
+
+    train: Rows
+    validation: Rows
+
+
+@dataclass(frozen=True)
 class Job:
     """One training: where it starts, what it learns from, where it writes, and how it speaks.
 
-    A row has `messages`, a list of {role, content}. In a row of preferences `messages` is the prompt and `chosen` and
-    `rejected` are lists of the messages that answer it; or it has `desirable`, which says of a whole chat whether its
-    last turn is a good answer. `weight` (default 1) is how often a row is drawn in an epoch, on average. `out` is an
-    empty folder that becomes a Hugging Face model folder (of an adapter where one is trained); `home` is where it will
-    lie in the end, if elsewhere; `resume` is kept apart from it.
-    `watch` scores answers to held-out prompts while preferences are learnt.
+    A row has `text`, a document; or `messages`, a list of {role, content}. In a row of preferences `messages` is the
+    prompt and `chosen` and `rejected` are lists of the messages that answer it; or it has `desirable`, which says of a
+    whole chat whether its last turn is a good answer. `weight` (default 1) is how often a row is drawn in an epoch, on
+    average. `out` is an empty folder that becomes a Hugging Face model folder (of an adapter where one is trained);
+    `home` is where it will lie in the end, if elsewhere; `resume` is kept apart from it.
+    `watch` scores answers to held-out prompts while preferences are learnt, `reward` those that are learnt from.
     """
 
     start: Path | Scratch
@@ -62,6 +71,8 @@ class Job:
     adapter: Adapter | None = None
     watch: Watch | None = None
     home: Path | None = None
+    general: General | None = None
+    reward: Reward | None = None
 
 
 @dataclass(frozen=True)
@@ -84,3 +95,4 @@ class Trained:
     trained: int  # of the parameters: those that moved
     warnings: tuple[str, ...] = ()
     adapter: Mapping[str, object] | None = None  # what is known of the adapter, where one was trained
+    facts: Mapping[str, object] = field(default_factory=dict)  # what else was found, for the manifest and the report

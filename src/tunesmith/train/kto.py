@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Thumbs = npt.NDArray[np.bool_]
 
+LEARNS = "pairs"
 CHANGES_VALIDATION = ("loss", "beta", "anchor", "desirable_weight", "undesirable_weight", "max_length")
 
 
@@ -82,7 +83,7 @@ def kto(
         patience=patience,
     )
     wishes = Wishes(layout="buckets")
-    start = planned(start, learnt, batch=budget.batch_size, steps=budget.settings.steps, wishes=wishes)
+    start = planned(start, learnt.lengths, batch=budget.batch_size, steps=budget.settings.steps, wishes=wishes)
     job.say(f"kto: {loss}, {len(learnt):,} answers, {int(up.sum()):,} of them good, {start.account}, {budget}")
     objective = Objective(loss, beta, anchor, cast("tuple[float, float]", weights))
     pairing = Pairing(((learnt, up), (held_out, held_up)), job.seed, limit)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from tunesmith.train.batches import IGNORED, Batch
+from tunesmith.train.windows import Windows
 
 if TYPE_CHECKING:
     import torch
@@ -87,6 +88,20 @@ def sft_loss(model: PreTrainedModel, batch: Batch, *, label_smoothing: float = 0
     else:
         total = label_losses(model, batch, labels, label_smoothing=label_smoothing).sum()
     return total / (batch.whole.tokens if batch.whole else len(labels.targets))
+
+
+def window_loss(model: PreTrainedModel, windows: Windows) -> torch.Tensor:
+    """Negative log-likelihood of the tokens that follow, over those of the whole batch."""
+    import torch.nn.functional as F
+
+    targets, core = windows.targets_BT.flatten(), core_of(model)
+    if core is None:
+        logits = model(**windows.inputs).logits[:, -windows.ids_BT.shape[1] :]
+        return F.cross_entropy(logits.flatten(0, 1).float(), targets, reduction="sum") / windows.whole.tokens
+    hidden: torch.Tensor = core.base_model(**windows.inputs).last_hidden_state.flatten(0, 1)
+    if len(targets) > _at_once(core) and _can_fuse(core):
+        return _fused_total(core, hidden, targets) / windows.whole.tokens
+    return F.cross_entropy(_head(core, hidden), targets, reduction="sum") / windows.whole.tokens
 
 
 def answer_logps(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

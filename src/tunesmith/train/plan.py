@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tunesmith.core.errors import UserError
 from tunesmith.train.anatomy import anatomy_of, mean_length
+from tunesmith.train.batches import Index
 from tunesmith.train.device import GB, Device, usable
 from tunesmith.train.job import Computed
 from tunesmith.train.peak import peak_flops
 from tunesmith.train.start import Start
-
-if TYPE_CHECKING:
-    from tunesmith.train.corpus import Rendered
 
 Layout = Literal["buckets", "packed"]
 Attention = Literal["eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3"]
@@ -37,14 +35,14 @@ class Wishes:
     compile: bool | None = None
 
 
-def planned(start: Start, rows: Rendered, *, batch: int, steps: int, wishes: Wishes | None = None) -> Start:
-    """The start with layout, attention and memory settled for these rows, and the model set to them.
+def planned(start: Start, lengths: Index, *, batch: int, steps: int, wishes: Wishes | None = None) -> Start:
+    """The start with layout, attention and memory settled for rows of these lengths, and the model set to them.
 
     `batch` is how many rows a step's forward pass would hold at once. What is given stands; the rest is computed, said
     and kept. Raises UserError where what is given cannot be.
     """
     wishes = wishes or Wishes()
-    longest = int(rows.lengths.max(initial=1))
+    longest = int(lengths.max(initial=1))
     before_rows = _prompts(start)
     if before_rows and wishes.layout == "packed":
         raise UserError(
@@ -55,7 +53,7 @@ def planned(start: Start, rows: Rendered, *, batch: int, steps: int, wishes: Wis
     layout = wishes.layout or _said(start, "layout", usual_layout(start.device, attention, prompts=before_rows))
     _set_attention(start, attention)
     part_tokens = _set_memory(start, longest, attention, batch * longest, wishes.checkpointing)
-    compiled = _set_compile(start, rows, batch * steps, wishes.compile)
+    compiled = _set_compile(start, lengths, batch * steps, wishes.compile)
     bounds = layout == "packed" and attention.startswith("flash")
     return replace(start, layout=layout, part_tokens=part_tokens, bounds=bounds, compiled=compiled)
 
@@ -177,11 +175,11 @@ def free_bytes(start: Start, memory: int) -> float:
     return usable(memory) - start.parameters * (weight + copied) - start.trained * 3 * moving
 
 
-def _set_compile(start: Start, rows: Rendered, drawn: int, wish: bool | None) -> bool:
+def _set_compile(start: Start, lengths: Index, drawn: int, wish: bool | None) -> bool:
     if wish is None and start.device.name != "cpu":
         adapter = start.trained if start.adapted else None
-        a_token = anatomy_of(start.model.config).flops(mean_length(rows.lengths), adapter=adapter)
-        work = drawn * float(rows.lengths.mean()) * a_token
+        a_token = anatomy_of(start.model.config).flops(mean_length(lengths), adapter=adapter)
+        work = drawn * float(lengths.mean()) * a_token
         wish = _said(start, "compile", compile_pays(work, peak_flops(start.device))) == "on"
     if wish:
         _compile_layers(start)

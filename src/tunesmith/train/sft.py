@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+LEARNS = "chats"
+
 
 def sft(
     job: Job,
@@ -89,7 +91,9 @@ def sft(
         validate_every=measurements(budget),
         patience=patience,
     )
-    start = planned(start, learnt, batch=size, steps=budget, wishes=Wishes(layout, attention, checkpointing, compile))
+    start = planned(
+        start, learnt.lengths, batch=size, steps=budget, wishes=Wishes(layout, attention, checkpointing, compile)
+    )
     hide = partial(_hidden, start, word=word_dropout, prompt=prompt_dropout, seed=job.seed)
     watcher = watcher_of(job, start, job.validation, held_out.kept, _asked) if watch else None
     job.say(f"sft: {len(learnt):,} rows, {start.account}, {budget:,} steps of {size}")

@@ -89,13 +89,16 @@ class Start:
 
     def meter(self, rows: Rendered) -> Meter:
         """What measures the speed of this training on these rows."""
+        tokens = sum(int(side.lengths.sum()) for side in rows.sides)
+        labels = sum(int(side.labels.sum()) for side in rows.sides)
+        return self.meter_of(mean_length(rows.lengths), labels=labels / max(1, tokens))
+
+    def meter_of(self, length: float, *, labels: float = 1.0) -> Meter:
+        """The same for rows of this length, of whose tokens a share are labels."""
         anatomy = anatomy_of(self.model.config)
         if anatomy.experts:  # a token's share of the experts is not known here
             return Meter()
-        tokens = sum(int(side.lengths.sum()) for side in rows.sides)
-        labels = sum(int(side.labels.sum()) for side in rows.sides)
-        adapter = self.trained if self.adapted else None
-        work = anatomy.flops(mean_length(rows.lengths), labels=labels / max(1, tokens), adapter=adapter)
+        work = anatomy.flops(length, labels=labels, adapter=self.trained if self.adapted else None)
         return Meter(flops_per_token=work, peak_flops=lambda: peak_flops(self.device))
 
     @property
@@ -104,8 +107,10 @@ class Start:
         return int(self.model.config.max_position_embeddings) - virtual_tokens(self.model)
 
 
-def start_from(job: Job, device: Device | None = None, *, precision: Precision | None = None) -> Start:
-    """Load or make the tokenizer and the model of a job, on its device, ready to train.
+def start_from(
+    job: Job, device: Device | None = None, *, precision: Precision | None = None, chats: bool = True
+) -> Start:
+    """Load or make the tokenizer and the model of a job, on its device, ready to train; on `chats` it needs a template.
 
     From an adapter's checkpoint that adapter is trained further, its base frozen.
     """
@@ -114,7 +119,7 @@ def start_from(job: Job, device: Device | None = None, *, precision: Precision |
         _refuse(job.adapter, job.start)
     chosen = Chosen(job.say)
     device = device or _device(job, precision, chosen)
-    tokenizer, model = _scratch(job, job.start) if isinstance(job.start, Scratch) else _loaded(job, device)
+    tokenizer, model = _scratch(job, job.start) if isinstance(job.start, Scratch) else _loaded(job, device, chats=chats)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
         job.say("padding uses the stop token, as the tokenizer has none of its own; the mask keeps it out of the loss")
@@ -206,8 +211,10 @@ def _with_options(
 
 
 def texts_of(rows: Iterable[Row]) -> Iterable[str]:
-    """The text of every turn of every row, in order, with the tools it may call and those it calls."""
+    """The text of every row: its document and every turn, in order, with the tools it may call and those it calls."""
     for row in rows:
+        if isinstance(document := row.get("text"), str) and not row.get("messages"):
+            yield document
         turns = [turn for column in TURNS for turn in cast("list[Mapping[str, object]]", row.get(column) or [])]
         told = [turn.get(name) for turn in turns for name in ("content", "tool_calls")]
         yield from (text if isinstance(text, str) else json.dumps(text) for text in (row.get("tools"), *told) if text)
@@ -218,7 +225,7 @@ def _check_folder(folder: Path) -> None:
         raise UserError(f"{folder} is not a model folder.", "It needs config.json, model.safetensors and a tokenizer.")
 
 
-def _loaded(job: Job, device: Device) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+def _loaded(job: Job, device: Device, *, chats: bool) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     import torch
     from transformers import AutoTokenizer, GenerationConfig
 
@@ -234,7 +241,7 @@ def _loaded(job: Job, device: Device) -> tuple[PreTrainedTokenizerFast, PreTrain
         )
     if stored and (folder / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
-    if not tokenizer.chat_template:
+    if chats and not tokenizer.chat_template:
         raise UserError(f"The tokenizer in {folder} has no chat template.", "Start from an instruction-tuned model.")
     return cast("PreTrainedTokenizerFast", tokenizer), model
 
