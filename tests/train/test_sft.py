@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tests.train.train_toys import chat, job_at, scratch_rows
@@ -15,8 +16,10 @@ from tests.train.train_toys import chat, job_at, scratch_rows
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Sampling
 from tunesmith.models.local import LocalModel
+from tunesmith.train.batches import Line, Whole, collate
 from tunesmith.train.job import Scratch, Texts
-from tunesmith.train.sft import sft
+from tunesmith.train.sft import _hidden, sft
+from tunesmith.train.start import start_from
 
 TINY = Scratch("0.1M", {"kind": "words", "vocabulary": 320}, {"copy": 0.5, "embedding_std": 0.05})
 
@@ -215,3 +218,12 @@ def test_answers_that_are_judged_bad_are_not_learnt(tmp_path: Path) -> None:
     sft(job_at(tmp_path, TINY, [*bad, *good], say=said.append), steps=1)
     assert "train: 0 rows longer than 512 tokens and 5 without a good answer are left out" in said
     assert any("27 rows" in sentence for sentence in said)
+
+
+def test_the_parts_of_a_batch_hide_other_tokens(tmp_path: Path) -> None:
+    start = start_from(job_at(tmp_path, TINY, scratch_rows()))
+    row = Line(np.arange(3, 203, dtype=np.int32), np.ones(200, dtype=np.uint8))
+    parts = [collate([row], pad=start.pad, whole=Whole(step=2, rows=2, tokens=400, part=part)) for part in (0, 1)]
+    first, second = (_hidden(start, part, word=0.5, prompt=0.0, seed=1).ids_BT for part in parts)
+    assert 50 < int((first == start.pad).sum()) < 150
+    assert not torch.equal(first, second)

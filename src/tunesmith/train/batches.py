@@ -39,6 +39,7 @@ class Whole:
     step: int
     rows: int
     tokens: int  # labels
+    part: int = 0  # which of its parts this is
 
 
 @dataclass(frozen=True)

@@ -184,8 +184,10 @@ def _parts(rows: Rendered, start: Start, indices: Index, step: int) -> Iterator[
     whole = Whole(step, len(indices), int(side.labels[indices].sum()))
     packed = start.layout == "packed"
     lay = partial(pack, bounds=start.bounds) if packed else collate
-    for part in parts_of(indices, side.lengths, start.part_tokens, world=here().world, packed=packed):
-        yield lay(side.rows(part), pad=start.pad, device=start.device.name, whole=whole)
+    for number, part in enumerate(
+        parts_of(indices, side.lengths, start.part_tokens, world=here().world, packed=packed)
+    ):
+        yield lay(side.rows(part), pad=start.pad, device=start.device.name, whole=replace(whole, part=number))
 
 
 def _loss(model: PreTrainedModel, batch: Batch, device: Device, label_smoothing: float) -> torch.Tensor:
@@ -199,7 +201,7 @@ def _hidden(start: Start, batch: Batch, *, word: float, prompt: float, seed: int
         return batch
     import torch
 
-    random = torch.Generator().manual_seed(seed * 1_000_003 + batch.whole.step)
+    random = torch.Generator().manual_seed(seed * 1_000_003 + batch.whole.step + (batch.whole.part << 40))
     draw = torch.rand(batch.ids_BT.shape, generator=random).to(batch.ids_BT.device)
     special = torch.tensor(start.tokenizer.all_special_ids, device=batch.ids_BT.device)
     share = torch.where(batch.labels_BT != IGNORED, word, prompt)
