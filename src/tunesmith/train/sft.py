@@ -201,7 +201,8 @@ def _hidden(start: Start, batch: Batch, *, word: float, prompt: float, seed: int
         return batch
     import torch
 
-    random = torch.Generator().manual_seed(seed * 1_000_003 + batch.whole.step + (batch.whole.part << 40))
+    # torch takes the lower 32 bits of a seed: parts are told apart within them
+    random = torch.Generator().manual_seed(seed * 1_000_003 + batch.whole.step + 500_009 * batch.whole.part)
     draw = torch.rand(batch.ids_BT.shape, generator=random).to(batch.ids_BT.device)
     special = torch.tensor(start.tokenizer.all_special_ids, device=batch.ids_BT.device)
     share = torch.where(batch.labels_BT != IGNORED, word, prompt)
