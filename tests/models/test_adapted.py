@@ -17,7 +17,24 @@ from tunesmith.models.local import LocalModel
 from tunesmith.train.sft import sft
 
 CHATS = [row["messages"][:1] for row in scratch_rows()]
-KINDS = {"short": "lora", "check": "rslora", "long": "dora", "factors": "ia3", "before": "prefix", "said": "prompt"}
+KINDS = {
+    "short": "lora",
+    "check": "rslora",
+    "long": "dora",
+    "factors": "ia3",
+    "before": "prefix",
+    "said": "prompt",
+    "narrow": "bottleneck",
+    "wide": "bottleneck",
+}
+STYLE = {"check": "check", "wide": "check"}  # what an adapter learnt; short without
+SIZES: dict[str, dict[str, object]] = {
+    "short": {"rank": 8},
+    "check": {"rank": 4},
+    "long": {"rank": 8},
+    "narrow": {"reduction": 8},
+    "wide": {"reduction": 4, "places": "pfeiffer", "activation": "gelu"},
+}
 GREEDY = Sampling(max_tokens=12)
 
 
@@ -29,11 +46,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def folders(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One adapter of each kind; the two that can be mixed have other ranks and learnt other answers."""
+    """One adapter of each kind, two of those that can be mixed: they have other sizes and learnt other answers."""
     home = tmp_path_factory.mktemp("adapters")
-    ranks = {"lora": {"rank": 8}, "rslora": {"rank": 4}, "dora": {"rank": 8}}
     return {
-        name: adapter_at(home / name, base, kind, "check" if name == "check" else "short", **ranks.get(kind, {}))
+        name: adapter_at(home / name, base, kind, STYLE.get(name, "short"), **SIZES.get(name, {}))
         for name, kind in KINDS.items()
     }
 
@@ -43,14 +59,20 @@ def together(base: Path, folders: Mapping[str, Path]) -> AdaptedModels:
     return AdaptedModels(base, folders)
 
 
+@pytest.mark.parametrize(("short", "check"), [("short", "check"), ("narrow", "wide")])
 def test_two_adapters_answer_in_one_mixed_batch_exactly_as_each_alone(
-    base: Path, folders: Mapping[str, Path], together: AdaptedModels
+    short: str, check: str, base: Path, folders: Mapping[str, Path]
 ) -> None:
-    names = [(None, "short", "check")[place % 3] for place in range(len(CHATS))]
+    together = AdaptedModels(base, {name: folders[name] for name in (short, check)})
+    names = [(None, short, check)[place % 3] for place in range(len(CHATS))]
+    asked: list[int] = []
+    together._network(next(iter(together._mixed))).register_forward_pre_hook(
+        lambda _, __, given: asked.append(len(given["input_ids"])), with_kwargs=True
+    )
     mixed = together.generate(CHATS, GREEDY, names)
     alone = {name: LocalModel(folders[name] if name else base).generate(CHATS, GREEDY) for name in set(names)}
     assert mixed == [alone[name][place] for place, name in enumerate(names)]
-    assert alone["short"] != alone["check"] != alone[None]
+    assert alone[short] != alone[check] != alone[None]
     assert mixed[1].text == "Load file."  # as each has learnt to
     assert mixed[2].text == "Check the index."
     assert mixed[0].text == "Load the config."
@@ -60,7 +82,7 @@ def test_the_logprobs_of_a_mixed_batch_are_those_of_each_alone(
     base: Path, folders: Mapping[str, Path], together: AdaptedModels
 ) -> None:
     chats = [row["messages"] for row in scratch_rows()]
-    names = [(None, "short", "check", "long", "factors", "before", "said")[place % 7] for place in range(len(chats))]
+    names = [(None, *KINDS)[place % 9] for place in range(len(chats))]
     mixed = together.logprobs(chats, names)
     for name in set(names):
         alone = LocalModel(folders[name] if name else base).logprobs(chats)
@@ -134,18 +156,20 @@ def test_adapters_come_and_go_and_leave_the_others_and_the_base_alone(base: Path
     plain = LocalModel(base).generate(CHATS, GREEDY)
     nobody: list[str | None] = [None] * len(CHATS)
     assert models.generate(CHATS, GREEDY, nobody) == plain
-    for name in ("short", "check", "said"):
+    for name in ("short", "check", "said", "narrow", "wide"):
         models.load(name, folders[name])
     models.load("a", folders["short"])  # a part of PEFT's own prefix
     models.unload("a")
-    assert models.names == ["short", "check", "said"]
+    assert models.names == ["short", "check", "said", "narrow", "wide"]
     assert models.generate(CHATS, GREEDY, nobody) == plain
-    check = models.model("check").generate(CHATS, GREEDY)
-    models.unload("short")
-    models.unload("said")
-    assert models.names == ["check"]
+    check, wide = (models.model(name).generate(CHATS, GREEDY) for name in ("check", "wide"))
+    for name in ("short", "said", "narrow"):
+        models.unload(name)
+    assert models.names == ["check", "wide"]
     assert models.model("check").generate(CHATS, GREEDY) == check
+    assert models.model("wide").generate(CHATS, GREEDY) == wide
     models.unload("check")
+    models.unload("wide")
     assert models.generate(CHATS, GREEDY, nobody) == plain
     models.load("check", folders["check"])
     assert models.model("check").generate(CHATS, GREEDY) == check

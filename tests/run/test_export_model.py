@@ -124,9 +124,11 @@ def test_the_start_of_a_step_with_an_adapter_is_its_base(workspace: Path, home: 
 
 def test_adapters_are_listed_with_their_share_size_and_gate(workspace: Path) -> None:
     listed = {one.ref.partition("/")[0]: one for one in adapters(workspace)}
-    assert set(listed) == {"voice", "further", "before"}
+    assert set(listed) == {"voice", "further", "before", "beside"}
     assert (listed["voice"].kind, listed["voice"].trained, listed["voice"].gate) == ("lora", 5120, "passed")
     assert (listed["before"].kind, listed["before"].gate) == ("prompt", "not evaluated")
+    beside = listed["beside"]
+    assert (beside.kind, beside.trained, beside.gate) == ("bottleneck", 32 * 4 + 4 + 4 * 32 + 32, "passed")
     done = cli("adapters", "--workspace", workspace)
     assert done.code == 0, done.all
     for one in listed.values():
@@ -182,6 +184,28 @@ def test_a_model_is_exported_as_it_is_with_its_card_and_a_warning_without_a_gate
     assert not (tmp_path / "out" / "curve.json").exists()
     assert answers(tmp_path / "out") == answers(writer)
     assert gate_state(workspace, writer) == "not evaluated"
+
+
+@pytest.mark.parametrize("way", ["merged", "gguf"])
+def test_a_bottleneck_adapter_is_exported_as_an_adapter_only(way: str, workspace: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="A bottleneck adapter cannot be merged") as caught:
+        list(export_model(workspace, "beside", str(tmp_path / "out"), way=way))
+    assert "--as adapter" in caught.value.hint
+    list(export_model(workspace, "beside", str(tmp_path / "out")))
+    assert answers(tmp_path / "out") == answers(find_checkpoint(workspace, "beside"))
+
+
+def test_the_card_of_a_bottleneck_adapter_shows_code_that_loads_it(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = find_checkpoint(workspace, "beside")
+    card = (folder / "README.md").read_text("utf-8")
+    assert "library_name: tunesmith" in card
+    code = card.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(folder)
+    exec(code.replace("BASE", str(find_checkpoint(workspace, "writer"))), {})
+    asked = [{"role": "user", "content": "What is it?"}]
+    assert capsys.readouterr().out.strip() == LocalModel(folder).generate([asked], Sampling())[0].text.strip()
 
 
 def test_an_export_takes_the_place_of_nothing_and_leaves_nothing_half_done(workspace: Path, tmp_path: Path) -> None:
@@ -290,6 +314,8 @@ def test_a_mistake_in_an_export_is_named(
         ("{rank: 8}", "{rnak: 8}", "lora has no parameter 'rnak'"),
         ("adapter: {lora:", "adapter: {lroa:", "there is no adapter 'lroa'"),
         ("{prompt: {tokens: 4}}", "prompt", ""),
+        ("places: pfeiffer", "places: everywhere", "'everywhere' will not do"),
+        ("reduction: 8", "reduction: 0", "reduction 0 is too small"),
     ],
 )
 def test_adapters_are_checked_before_any_work(old: str, new: str, problem: str, home: Path, tmp_path: Path) -> None:

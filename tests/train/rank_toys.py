@@ -62,6 +62,8 @@ def train(trainer: str, start: Path, folder: Path, progress: Any = lambda *_: No
     job = job_at(folder, start, rows[:25], validation=rows[25:], progress=progress)
     if trainer.endswith("lora"):
         job = replace(job, adapter=Adapter("lora", {"rank": 4}))
+    if trainer.endswith("bottleneck"):
+        job = replace(job, adapter=Adapter("bottleneck", {"reduction": 8}))
     # The last batch of an epoch has one row: a process has none.
     (dpo if pairs else sft)(job, steps=9, batch_size=6, learning_rate=1e-3, patience=None)
 

@@ -27,8 +27,9 @@ from tunesmith.train.job import Adapter
 from tunesmith.train.sft import rendered, sft
 from tunesmith.train.start import start_from
 
-KINDS = ["lora", "rslora", "dora", "ia3", "prefix", "prompt"]
+KINDS = ["lora", "rslora", "dora", "ia3", "prefix", "prompt", "bottleneck"]
 RANKS: dict[str, dict[str, object]] = {kind: {"rank": 8} for kind in ("lora", "rslora", "dora", "qlora")}
+RANKS["bottleneck"] = {"reduction": 4}
 CHATS = [row["messages"][:1] for row in scratch_rows()]
 
 
@@ -153,7 +154,7 @@ def test_a_step_without_adapter_trains_the_one_it_starts_from_further(base: Path
     assert LocalModel(short).generate(CHATS[:1], Sampling())[0].text == "Load config."
 
 
-@pytest.mark.parametrize("kind", ["lora", "prefix", "prompt"])
+@pytest.mark.parametrize("kind", ["lora", "prefix", "prompt", "bottleneck"])
 def test_preferences_are_learnt_by_an_adapter_trained_further(kind: str, base: Path, tmp_path: Path) -> None:
     first = adapter_at(tmp_path / "first", base, kind, **RANKS.get(kind, {}))
     job = job_at(tmp_path / "second", first, pair_rows(), validation=pair_rows()[:8])
@@ -177,9 +178,13 @@ def test_a_merged_model_answers_as_the_adapter_and_tells_its_difference(kind: st
     assert plain.model.generation_config.max_new_tokens == own.model.generation_config.max_new_tokens
 
 
-@pytest.mark.parametrize("kind", ["prefix", "prompt"])
-def test_virtual_tokens_cannot_be_merged(kind: str, base: Path, tmp_path: Path) -> None:
-    adapter = adapter_at(tmp_path / "adapter", base, kind, tokens=4)
+@pytest.mark.parametrize(
+    ("kind", "options"), [("prefix", {"tokens": 4}), ("prompt", {"tokens": 4}), ("bottleneck", {"reduction": 8})]
+)
+def test_what_is_no_weight_of_the_base_cannot_be_merged(
+    kind: str, options: dict[str, object], base: Path, tmp_path: Path
+) -> None:
+    adapter = adapter_at(tmp_path / "adapter", base, kind, **options)
     with pytest.raises(UserError, match="cannot be merged") as caught:
         merge_adapter(adapter, tmp_path / "merged")
     assert "--as adapter" in caught.value.hint
@@ -249,6 +254,7 @@ def test_virtual_tokens_start_as_a_text(base: Path, tmp_path: Path) -> None:
         ("rslora", {"dropout": 1.0}, "dropout 1.0 will not do"),
         ("lora", {"targets": []}, "targets is empty"),
         ("lora", {"targets": ["q_prjo"]}, "does not fit this model"),
+        ("bottleneck", {"reduction": 0}, "reduction 0 is too small"),
         ("prompt", {"tokens": 0}, "tokens 0 is too small"),
         ("prefix", {"text": ""}, "text is empty"),
     ],

@@ -72,18 +72,19 @@ def test_weights_that_are_not_in_shards_are_not_taken_for_fsdp() -> None:
 
 
 DDP, FSDP = "ddp:sft", "fsdp:dpo_lora"
+BOTTLENECKS = ["ddp:dpo_bottleneck", "fsdp:sft_bottleneck"]
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A start, and trainings of it in two processes."""
     folder = tmp_path_factory.mktemp("ranks")
-    together(start_at(folder), folder, DDP, FSDP)
+    together(start_at(folder), folder, DDP, FSDP, *BOTTLENECKS)
     return folder
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # PEFT asks transformers by an old name
-@pytest.mark.parametrize("training", [DDP, FSDP])
+@pytest.mark.parametrize("training", [DDP, FSDP, *BOTTLENECKS])
 def test_two_processes_train_what_one_does_up_to_rounding(training: str, undisturbed: Path) -> None:
     trainer = training.partition(":")[2]
     train(trainer, undisturbed / "start", undisturbed / f"alone_{trainer}")

@@ -21,7 +21,10 @@ ROWS = [Tokens([(7 * row + 3 * place) % 250 + 2 for place in range(length)], [0,
         for row, length in enumerate((9, 30, 5, 17, 44, 3))]  # fmt: skip
 
 
-def tiny(attention: str, *, adapter: bool = False) -> Any:
+ADAPTERS = {"lora": Adapter("lora", {"rank": 4}), "bottleneck": Adapter("bottleneck", {"reduction": 4})}
+
+
+def tiny(attention: str, *, adapter: str | None = None) -> Any:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
@@ -32,9 +35,9 @@ def tiny(attention: str, *, adapter: bool = False) -> Any:
         for weight in model.parameters():
             weight.mul_(4)  # away from a flat softmax, so that a leak between rows would show
     if adapter:
-        model = attach(model, Adapter("lora", {"rank": 4}), seed=0, words=lambda *_: iter(()))
+        model = attach(model, ADAPTERS[adapter], seed=0, words=lambda *_: iter(()))
         for name, weight in model.named_parameters():
-            if "lora_B" in name:
+            if "lora_B" in name or name.endswith(".up.weight"):
                 torch.nn.init.normal_(weight, std=0.1)
     return model.train()
 
@@ -53,9 +56,9 @@ def assert_same(one: tuple[float, torch.Tensor], other: tuple[float, torch.Tenso
     assert (one[1] - other[1]).norm() / one[1].norm() < tolerance
 
 
-@pytest.mark.parametrize("adapter", [False, True])
+@pytest.mark.parametrize("adapter", [None, *ADAPTERS])
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_packed_rows_have_the_loss_and_gradient_of_padded_ones(attention: str, adapter: bool) -> None:
+def test_packed_rows_have_the_loss_and_gradient_of_padded_ones(attention: str, adapter: str | None) -> None:
     model = tiny(attention, adapter=adapter)
     padded = loss_and_gradient(model, collate(ROWS, pad=0))
     assert_same(padded, loss_and_gradient(model, pack(ROWS, pad=0)))
@@ -102,9 +105,9 @@ def test_padding_needs_no_mask_as_no_token_sees_what_is_behind_it(attention: str
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("adapter", [False, True])
+@pytest.mark.parametrize("adapter", [None, *ADAPTERS])
 def test_a_head_in_pieces_has_the_loss_and_gradient_of_a_whole_one(
-    smoothing: float, adapter: bool, monkeypatch: pytest.MonkeyPatch
+    smoothing: float, adapter: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, batch = tiny("sdpa", adapter=adapter), collate(ROWS * 5, pad=0)
     whole = loss_and_gradient(model, batch, label_smoothing=smoothing)

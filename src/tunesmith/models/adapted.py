@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import near
-from tunesmith.models.adapter_folder import kind_of, put_on, read_adapter
+from tunesmith.models.adapter_folder import BOTTLENECK, kind_of, put_on, read_adapter
 from tunesmith.models.base import Answer, Chat, Model, Sampling, TokenLogprobs
 from tunesmith.models.chat import Tokens, render
 from tunesmith.models.generation import Decoding, answer_ids, in_batches, left_padded, logits_of
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-MIXED = ("lora", "rslora", "qlora")  # kinds of which rows of one batch may have different adapters
+# Kinds of which rows of one batch may have different adapters, and the network in which they lie together.
+MIXED = {"lora": "low rank", "rslora": "low rank", "qlora": "low rank", BOTTLENECK: "bottleneck"}
 NONE = "__base__"  # PEFT's name for a row without adapter
 
 
 class AdaptedModels:
     """Adapters by name on one base folder; each answers as it does alone, and rows without one as the base.
 
-    LoRA and rsLoRA adapters answer together, whatever their ranks; rows of another kind are asked adapter by adapter.
-    Raises UserError for an adapter that was trained on another base.
+    LoRA and rsLoRA adapters answer together, whatever their ranks, and so do bottleneck adapters, whatever their sizes;
+    rows of another kind are asked adapter by adapter. Raises UserError for an adapter that was trained on another base.
     """
 
     def __init__(self, base: Path, adapters: Mapping[str, Path], *, batch_size: int = 128) -> None:
@@ -38,7 +39,8 @@ class AdaptedModels:
         self.loaded = load(base, four_bit=self.four_bit)
         self._decoding: dict[str, Decoding] = {NONE: self.loaded.decoding(base.name)}
         self._apart: dict[str, LocalModel] = {}
-        self._mixed: PeftModel | None = None
+        self._mixed: dict[str, PeftModel] = {}
+        self._network_of: dict[str, str] = {}
         self._precision = precision_of(self.loaded.model)
         for name, folder in adapters.items():
             self.load(name, folder)
@@ -61,7 +63,10 @@ class AdaptedModels:
         tokenizer, config = own_decoding(folder)
         own = replace(self.loaded, tokenizer=tokenizer, config=config or self.loaded.config)
         if adapter.kind in MIXED:
-            self._mixed = put_on(self._mixed or _sharing(self.loaded.model), adapter, name=_inside(name))
+            network = MIXED[adapter.kind]
+            beneath = self._mixed.get(network) or _sharing(self.loaded.model)
+            self._mixed[network] = put_on(beneath, adapter, name=_inside(name))
+            self._network_of[name] = network
         else:
             tree = _sharing(self.loaded.model)
             tree.generation_config = own.config
@@ -74,13 +79,13 @@ class AdaptedModels:
         self._check(name)
         del self._decoding[name]
         if self._apart.pop(name, None) is None:
-            assert self._mixed is not None
-            left = [other for other in self.names if other not in self._apart]
+            network = self._network_of.pop(name)
+            left = [other for other, its in self._network_of.items() if its == network]
             if left:
-                self._mixed.set_adapter(_inside(left[0]))
-                self._mixed.delete_adapter(_inside(name))
+                self._mixed[network].set_adapter(_inside(left[0]))
+                self._mixed[network].delete_adapter(_inside(name))
             else:
-                self._mixed = None
+                del self._mixed[network]
 
     def model(self, name: str) -> Model:
         """One adapter as a model."""
@@ -95,7 +100,7 @@ class AdaptedModels:
         import torch
 
         answers: dict[int, Answer] = {}
-        for name, indices in self._by_model(adapters).items():
+        for (name, network), indices in self._by_model(adapters).items():
             if name is not None:
                 given = self._apart[name].generate([chats[i] for i in indices], sampling)
                 answers.update(zip(indices, given, strict=True))
@@ -106,21 +111,21 @@ class AdaptedModels:
                 for places in in_batches(
                     [row.tokens for row in rows], self.batch_size, [row.way(sampling) for row in rows]
                 ):
-                    made = self._answered([rows[place] for place in places], sampling)
+                    made = self._answered([rows[place] for place in places], sampling, network)
                     answers.update(zip([indices[place] for place in places], made, strict=True))
         return [answers[i] for i in range(len(chats))]
 
     def logprobs(self, chats: Sequence[Chat], adapters: Sequence[str | None]) -> list[TokenLogprobs]:
         """The log-probabilities of each chat's last assistant turn under the adapter of its place."""
         found: dict[int, TokenLogprobs] = {}
-        for name, indices in self._by_model(adapters).items():
+        for (name, network), indices in self._by_model(adapters).items():
             if name is not None:
                 given = self._apart[name].logprobs([chats[i] for i in indices])
                 found.update(zip(indices, given, strict=True))
                 continue
             rows = [self._row(chats[i], adapters[i], answer=True) for i in indices]
             for places in in_batches([row.tokens for row in rows], self.batch_size // 4 or 1):
-                made = self._logprobs([rows[place] for place in places])
+                made = self._logprobs([rows[place] for place in places], network)
                 found.update(zip([indices[place] for place in places], made, strict=True))
         return [found[i] for i in range(len(chats))]
 
@@ -128,13 +133,17 @@ class AdaptedModels:
         if name not in self.names:
             raise UserError(f"no adapter {name!r} is loaded.", near(name, self.names))
 
-    def _by_model(self, adapters: Sequence[str | None]) -> dict[str | None, list[int]]:
-        """Places by who answers them: an adapter that is asked apart, or None for all that are asked together."""
-        found: dict[str | None, list[int]] = {}
+    def _by_model(self, adapters: Sequence[str | None]) -> dict[tuple[str | None, str | None], list[int]]:
+        """Places by who answers them: an adapter that is asked apart, or a network in which many are asked together.
+
+        Rows of the base are asked with the first network; where there is none, without one.
+        """
+        found: dict[tuple[str | None, str | None], list[int]] = {}
         for place, name in enumerate(adapters):
             if name is not None:
                 self._check(name)
-            found.setdefault(name if name in self._apart else None, []).append(place)
+            network = next(iter(self._mixed), None) if name is None else self._network_of.get(name)
+            found.setdefault((name if name in self._apart else None, network), []).append(place)
         return found
 
     def _row(self, chat: Chat, name: str | None, *, answer: bool) -> _Row:
@@ -143,35 +152,32 @@ class AdaptedModels:
         decoding.refuse_too_long([tokens])
         return _Row(name or NONE, tokens, decoding)
 
-    def _answered(self, rows: Sequence[_Row], sampling: Sampling) -> list[Answer]:
+    def _answered(self, rows: Sequence[_Row], sampling: Sampling, network: str | None) -> list[Answer]:
         """The answers of rows that are decoded alike but for their length, which is cut to each row's own."""
         import torch
 
         limits = [row.decoding.max_tokens(sampling, len(row.tokens.ids)) for row in rows]
         prompts = [row.tokens.ids for row in rows]
         with torch.inference_mode(), self._precision.autocast():
-            also = {"generation_config": copy.deepcopy(rows[0].decoding.config), **self._names_of(rows)}
-            made = answer_ids(self._network(), prompts, rows[0].decoding, sampling, max(limits), also)
+            also = {"generation_config": copy.deepcopy(rows[0].decoding.config), **_names_of(rows, network)}
+            made = answer_ids(self._network(network), prompts, rows[0].decoding, sampling, max(limits), also)
         return [
             row.decoding.answer(row.tokens.ids, ids[:limit], sampling)
             for row, ids, limit in zip(rows, made, limits, strict=True)
         ]
 
-    def _logprobs(self, rows: Sequence[_Row]) -> list[TokenLogprobs]:
+    def _logprobs(self, rows: Sequence[_Row], network: str | None) -> list[TokenLogprobs]:
         import torch
 
         device = self.loaded.model.device.type
         ids_BT, there_BT = left_padded([row.tokens.ids for row in rows], rows[0].decoding.pad, device)
         with torch.inference_mode(), self._precision.autocast():
-            logits = logits_of(self._network(), ids_BT, there_BT, **self._names_of(rows))
+            logits = logits_of(self._network(network), ids_BT, there_BT, **_names_of(rows, network))
         logps = logits[:, :-1].float().log_softmax(-1).gather(2, ids_BT[:, 1:, None])[..., 0]
         return [row.decoding.of_turn(row.tokens, logps[line].tolist()) for line, row in enumerate(rows)]
 
-    def _network(self) -> PreTrainedModel:
-        return self.loaded.model if self._mixed is None else cast("PreTrainedModel", self._mixed)
-
-    def _names_of(self, rows: Sequence[_Row]) -> dict[str, object]:
-        return {} if self._mixed is None else {"adapter_names": [_inside(row.name) for row in rows]}
+    def _network(self, network: str | None) -> PreTrainedModel:
+        return self.loaded.model if network is None else cast("PreTrainedModel", self._mixed[network])
 
 
 @dataclass(frozen=True)
@@ -207,6 +213,10 @@ class _One:
     def logprobs(self, chats: Sequence[Chat]) -> list[TokenLogprobs]:
         """The log-probabilities of the last assistant turn of each chat."""
         return self.among.logprobs(chats, [self.name] * len(chats))
+
+
+def _names_of(rows: Sequence[_Row], network: str | None) -> dict[str, object]:
+    return {} if network is None else {"adapter_names": [_inside(row.name) for row in rows]}
 
 
 def _inside(name: str) -> str:

@@ -1,7 +1,8 @@
 """An adapter folder: what it was trained on, and how it is put on its base again.
 
 It holds PEFT's own two files, so that PEFT and engines that read its adapters load it, and `base.json`: the kind of
-adapter, and the fingerprint of the base whose weights it belongs to.
+adapter, and the fingerprint of the base whose weights it belongs to. A bottleneck adapter, which PEFT does not know,
+has files of the same names.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 import os
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,13 +20,17 @@ from typing import TYPE_CHECKING, Any, cast
 from tunesmith.core.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from transformers import PreTrainedModel
+
+    from tunesmith.models.bottleneck import Bottlenecked
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 BASE = "base.json"
 DEFAULT = "default"  # PEFT's name for an only adapter
+BOTTLENECK = "bottleneck"
 VIRTUAL = ("prefix", "prompt")  # kinds that put virtual tokens before a row and leave all weights as they are
 STRETCHES, STRETCH = 64, 65_536  # how many parts of a weights file its fingerprint reads, and their bytes
 
@@ -49,7 +55,13 @@ def kind_of(folder: Path) -> str:
     if beside.is_file():
         return str(json.loads(beside.read_text("utf-8"))["kind"])
     config = json.loads((folder / CONFIG).read_text("utf-8"))
-    named = {"LORA": "lora", "IA3": "ia3", "PREFIX_TUNING": "prefix", "PROMPT_TUNING": "prompt"}
+    named = {
+        "LORA": "lora",
+        "IA3": "ia3",
+        "PREFIX_TUNING": "prefix",
+        "PROMPT_TUNING": "prompt",
+        "BOTTLENECK": BOTTLENECK,
+    }
     kind = named.get(str(config.get("peft_type")))
     if kind is None:
         raise UserError(f"{folder}: adapters of type {config.get('peft_type')} are not known.", ", ".join(named))
@@ -98,7 +110,6 @@ def fingerprint(base: Path) -> str:
 
 def write_adapter(out: Path, model: PeftModel, *, kind: str, base: Path, home: Path) -> None:
     """Write an adapter so that the same adapter is the same bytes; `home` is where `out` will lie in the end."""
-    from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
     config = {
@@ -110,19 +121,30 @@ def write_adapter(out: Path, model: PeftModel, *, kind: str, base: Path, home: P
     (out / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True, default=sorted) + "\n", "utf-8")
     told = {"fingerprint": fingerprint(base), "kind": kind}
     (out / BASE).write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", "utf-8")
-    # said outright: left to itself PEFT looks the base up, on the network if need be
-    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
     save_file(
-        {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
+        {name: weight.detach().cpu().contiguous() for name, weight in _weights_of(model, kind).items()},
         out / WEIGHTS,
         metadata={"format": "pt"},
     )
 
 
+def _weights_of(model: PeftModel, kind: str) -> Mapping[str, torch.Tensor]:
+    """The weights of the only adapter of a model, by the names they have in its file."""
+    if kind == BOTTLENECK:
+        return cast("Bottlenecked", model).weights_of(DEFAULT)
+    from peft import get_peft_model_state_dict
+
+    # said outright: left to itself PEFT looks the base up, on the network if need be
+    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return cast("Mapping[str, torch.Tensor]", weights)
+
+
 def put_on(
     model: PreTrainedModel | PeftModel, adapter: AdapterFolder, *, name: str = DEFAULT, trainable: bool = False
 ) -> PeftModel:
-    """The model with a stored adapter on it, added under a name where it has others already."""
+    """The model with a stored adapter on it, added under a name where it has others of its family already."""
+    if adapter.kind == BOTTLENECK:
+        return _put_bottleneck(model, adapter, name, trainable=trainable)
     from peft import PeftConfig, set_peft_model_state_dict
     from peft import PeftModel as Adapted
     from safetensors.torch import load_file
@@ -139,9 +161,28 @@ def put_on(
         found = set_peft_model_state_dict(model, weights, adapter_name=name)
     except RuntimeError as error:  # torch's word for weights of another shape
         raise UserError(f"{adapter.folder}: its weights do not fit the base.", str(error)) from error
-    if adapter.kind not in VIRTUAL and (wrong := _wrong(found, name)):
-        raise UserError(f"{adapter.folder}: its weights do not fit the base, such as {wrong[0]}.", "Is it its base?")
+    if adapter.kind not in VIRTUAL:
+        _check_fit(adapter, _wrong(found, name))
     return model if trainable else model.eval()
+
+
+def _put_bottleneck(
+    model: PreTrainedModel | PeftModel, adapter: AdapterFolder, name: str, *, trainable: bool
+) -> PeftModel:
+    from safetensors.torch import load_file
+
+    from tunesmith.models.bottleneck import BottleneckConfig, Bottlenecked
+
+    config = BottleneckConfig.from_dict(json.loads((adapter.folder / CONFIG).read_text("utf-8")))
+    adapted = model if isinstance(model, Bottlenecked) else Bottlenecked(cast("PreTrainedModel", model))
+    adapted.add_adapter(name, config, trainable=trainable)
+    _check_fit(adapter, adapted.load(name, load_file(adapter.folder / WEIGHTS)))
+    return cast("PeftModel", adapted if trainable else adapted.eval())
+
+
+def _check_fit(adapter: AdapterFolder, wrong: Sequence[str]) -> None:
+    if wrong:
+        raise UserError(f"{adapter.folder}: its weights do not fit the base, such as {wrong[0]}.", "Is it its base?")
 
 
 def _wrong(found: Any, name: str) -> list[str]:  # noqa: ANN401  # what torch says after loading
@@ -150,8 +191,15 @@ def _wrong(found: Any, name: str) -> list[str]:  # noqa: ANN401  # what torch sa
 
 
 def wrap(model: PreTrainedModel, config: object, *, name: str = DEFAULT) -> PeftModel:
-    """The model with a new adapter of a PEFT configuration."""
+    """The model with a new adapter of a configuration, PEFT's or our own."""
     from peft import get_peft_model
+
+    from tunesmith.models.bottleneck import BottleneckConfig, Bottlenecked
+
+    if isinstance(config, BottleneckConfig):
+        adapted = Bottlenecked(model)
+        adapted.add_adapter(name, config, trainable=True)
+        return cast("PeftModel", adapted)
 
     with warnings.catch_warnings():  # PEFT 0.21 asks by the former name; transformers 5 answers, and warns
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)

@@ -13,6 +13,7 @@ from tunesmith.core.artifact import MANIFEST
 from tunesmith.core.errors import UserError
 from tunesmith.models.adapter_folder import (
     BASE,
+    BOTTLENECK,
     CONFIG,
     VIRTUAL,
     WEIGHTS,
@@ -75,11 +76,7 @@ def merge_adapter(folder: Path, out: Path, *, chats: Sequence[Chat] = USUAL) -> 
 
     logging.disable_progress_bar()
     adapter = read_adapter(folder)
-    if adapter.kind in VIRTUAL:
-        raise UserError(
-            f"A {adapter.kind} adapter cannot be merged: its virtual tokens are no weights of the base.",
-            "Export it as an adapter: --as adapter",
-        )
+    check_mergeable(adapter.kind)
     compared = _Rows(folder, chats)
     four_bit = compared.logits(_adapted(adapter, four_bit=True)) if adapter.kind == "qlora" and has_bits() else None
     stored = cast("torch.dtype", load_base(adapter.base, dtype="auto").dtype)
@@ -97,6 +94,19 @@ def merge_adapter(folder: Path, out: Path, *, chats: Sequence[Chat] = USUAL) -> 
     after = compared.logits(load_base(out, dtype=torch.float32))
     kept = None if four_bit is None else _share(four_bit, before)
     return Merged(len(compared), in_float32, _share(before, after), str(stored).removeprefix("torch."), kept)
+
+
+def check_mergeable(kind: str) -> None:
+    """Raise UserError for a kind of adapter that no weights of a base can stand for."""
+    why = {
+        **dict.fromkeys(VIRTUAL, "its virtual tokens are no weights of the base"),
+        BOTTLENECK: "its non-linear layers lie between the layers of the base, and no weights of the base do the same",
+    }
+    if kind in why:
+        raise UserError(
+            f"A {kind} adapter cannot be merged: {why[kind]}.",
+            "Export it as an adapter, and keep its base: --as adapter. Only low-rank adapters and ia3 are merged.",
+        )
 
 
 def _adapted(adapter: AdapterFolder, *, four_bit: bool = False) -> PreTrainedModel:

@@ -109,7 +109,7 @@ def _check_adapter(step: TrainStep, above: list[TrainStep], found: Found) -> Non
     elif _is_adapted(step.start, above) or (found.folder / step.start / "adapter_config.json").is_file():
         found.error(
             f"{step.where}: it starts from {step.start!r}, an adapter, and names another one.",
-            "Leave adapter: out to train that one further, or export it first: tunesmith export --as merged",
+            "Leave adapter: out to train that one further, or merge it first, if its kind can be: tunesmith export",
         )
 
 

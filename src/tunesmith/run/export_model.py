@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from tunesmith.core.artifact import MANIFEST, Manifest, finish, read_manifest
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import key_of
-from tunesmith.models.adapter_folder import CONFIG, is_adapter, read_adapter
+from tunesmith.models.adapter_folder import CONFIG, is_adapter, kind_of, read_adapter
 from tunesmith.models.base import Chat
 from tunesmith.models.rows import chat_of
 from tunesmith.run.checkpoints import find_checkpoint, gate_state
@@ -82,6 +82,10 @@ def _check(export: Export, way: str, to: str) -> None:
         raise UserError(f"{name} is an adapter, not a model.", "Take --as merged, or --as adapter.")
     if way in ("adapter", "merged") and not adapted:
         raise UserError(f"{name} is a whole model, not an adapter.", "Take --as model.")
+    if way in ("merged", "gguf") and adapted:
+        from tunesmith.models.merge import check_mergeable
+
+        check_mergeable(kind_of(export.checkpoint))
     if export.base and way != "adapter":
         raise UserError(
             "--base names the base of an exported adapter.", f"Leave it out, or take --as adapter, not {way}."

@@ -21,6 +21,29 @@ from tunesmith.run.model_card_numbers import Fields, Report, gate_told, limits, 
 CARD = "README.md"
 FEW_ROWS = 1000
 
+PIPELINE = """
+from transformers import pipeline
+
+model = pipeline("text-generation", model=".")  # the folder of this card
+chat = [{"role": "user", "content": "What is it?"}]
+print(model(chat)[0]["generated_text"][-1]["content"])
+"""
+OWN = """
+from pathlib import Path
+
+from tunesmith.models.adapted import AdaptedModels
+from tunesmith.models.base import Sampling
+
+models = AdaptedModels(Path("BASE"), {"it": Path(".")})  # the folders of its base and of this card
+chat = [{"role": "user", "content": "What is it?"}]
+print(models.model("it").generate([chat], Sampling())[0].text)
+"""
+LOADERS = {
+    "transformers": ("With transformers:", PIPELINE),
+    "peft": ("With transformers and peft:", PIPELINE),
+    "tunesmith": ("With tunesmith, as PEFT does not know adapters of this kind:", OWN),
+}
+
 
 def write_model_cards(context: Context, report: Report, checkpoints: Mapping[str, Path]) -> None:
     """Write the card of every checkpoint of a run into its folder, unless it says the same already."""
@@ -137,14 +160,6 @@ def _checklist(report: Report) -> str:
 def _use(name: str, of: Lineage, report: Report, serve: Serve) -> str:
     if of.judges or of.own.facts.get("template") is None:
         return _use_of_others(of)
-    load = 'pipeline("text-generation", model=".")  # the folder of this card'
-    code = f"""
-from transformers import pipeline
-
-model = {load}
-chat = [{{"role": "user", "content": "What is it?"}}]
-print(model(chat)[0]["generated_text"][-1]["content"])
-"""
     client = f"""
 from openai import OpenAI
 
@@ -153,7 +168,8 @@ chat = [{{"role": "user", "content": "What is it?"}}]
 print(client.chat.completions.create(model="{name}", messages=chat).choices[0].message.content)
 """
     passed = cast(Mapping[str, Fields], report["gate"]).get(name, {}).get("state") == "passed"
-    parts = ["With transformers" + (" and peft:" if of.is_adapter else ":"), fenced(code.strip(), "python")]
+    loader, code = LOADERS[of.library]
+    parts = [loader, fenced(code.strip(), "python")]
     if passed:
         command = f"tunesmith serve --run {report['run']} --model {name}"
         parts += ["Behind the OpenAI API, from its workspace:", fenced(command, "sh"), fenced(client.strip(), "python")]

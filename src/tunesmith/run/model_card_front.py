@@ -12,6 +12,7 @@ from typing import cast
 
 from tunesmith.core.artifact import Manifest, is_done, read_manifest
 from tunesmith.data.card import languages_in
+from tunesmith.models.adapter_folder import BOTTLENECK
 from tunesmith.recipe import Recipe
 from tunesmith.recipe.training import SCRATCH
 from tunesmith.run.model_card_numbers import Fields, Report, own_numbers
@@ -49,6 +50,13 @@ class Lineage:
     def is_adapter(self) -> bool:
         """Whether the folder holds an adapter and not a whole model."""
         return (self.folder / ADAPTER).is_file()
+
+    @property
+    def library(self) -> str:
+        """What loads the folder."""
+        if not self.is_adapter:
+            return "transformers"
+        return "tunesmith" if self.own.facts.get("adapter") == BOTTLENECK else "peft"
 
     @property
     def lists(self) -> list[str]:
@@ -93,7 +101,7 @@ def front_matter(name: str, of: Lineage, recipe: Recipe, report: Report) -> str:
         "license_name": None if HUB_LICENSE.fullmatch(license_) else license_,
         "base_model": of.base["name"] if on_hub else None,
         "base_model_relation": ("adapter" if of.is_adapter else "finetune") if on_hub else None,
-        "library_name": "peft" if of.is_adapter else "transformers",
+        "library_name": of.library,
         "pipeline_tag": of.task,
         "language": languages_in(languages_of(of, report)),
         "datasets": _hub_datasets(of.lists, recipe),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.adapter_folder import DEFAULT, VIRTUAL, wrap
@@ -81,6 +81,23 @@ def prompt(*, tokens: int = 20, text: str | None = None) -> object:
     return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=tokens)
 
 
+def bottleneck(
+    *,
+    reduction: int = 16,
+    places: Literal["houlsby", "pfeiffer"] = "houlsby",
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu",
+    dropout: float = 0.0,
+) -> object:
+    """A small network after sublayers, with the hidden width divided by `reduction` units, which is added to them.
+
+    houlsby: after attention and feed-forward (Houlsby et al. 2019, arXiv 1902.00751); pfeiffer: after the feed-forward
+    alone (Pfeiffer et al. 2020, arXiv 2005.00247).
+    """
+    from tunesmith.models.bottleneck import BottleneckConfig
+
+    return BottleneckConfig(reduction, places, activation, dropout)
+
+
 ADAPTERS: dict[str, Make] = {
     "lora": lora,
     "rslora": rslora,
@@ -89,6 +106,7 @@ ADAPTERS: dict[str, Make] = {
     "ia3": ia3,
     "prefix": prefix,
     "prompt": prompt,
+    "bottleneck": bottleneck,
 }
 LOW_RANK = ("lora", "rslora", "dora", "qlora")
 
@@ -109,7 +127,7 @@ def _low_rank(rank: int, alpha: float, dropout: float, targets: list[str] | None
 def check(adapter: Adapter) -> None:
     """Raise UserError where the options of an adapter cannot be; what they are called and typed is checked before."""
     for name, value in adapter.options.items():
-        if name in ("rank", "tokens") and cast("int", value) < 1:
+        if name in ("rank", "tokens", "reduction") and cast("int", value) < 1:
             raise UserError(f"adapter {adapter.kind}: {name} {value} is too small.", "Give at least 1.")
         if name == "alpha" and value is not None and cast("float", value) <= 0:
             raise UserError(f"adapter {adapter.kind}: alpha {value} is too small.", "Give a number above 0.")

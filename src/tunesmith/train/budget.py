@@ -72,7 +72,9 @@ def _for_adapter(full: Computed, adapter: str | None) -> Computed:
     return Computed(cast(float, full.value) * times, f"{full.why}; {times:g} times that for {adapter}")
 
 
-ADAPTER_RATES = {"ia3": 100.0, "prompt": 1000.0, "prefix": 100.0}  # of the rate for all weights; 10 for the others
+# Of the rate for all weights; 10 for the others. bottleneck: 3e-4 at 7B (Hu et al. 2023, arXiv 2304.01933) is 30 times
+# it; at 1M 50 times were better than 15 and 150 (bench/adapters.py --tune).
+ADAPTER_RATES = {"ia3": 100.0, "prompt": 1000.0, "prefix": 100.0, "bottleneck": 30.0}
 
 
 def usual_batch(rows: int, *, scratch: bool) -> Computed:

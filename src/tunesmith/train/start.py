@@ -161,7 +161,7 @@ def _refuse(adapter: Adapter, start: Path | Scratch) -> None:
         )
     raise UserError(
         f"A {adapter.kind} adapter cannot be trained on another adapter.",
-        "Leave adapter: out to train that one further, or make a model of it first: tunesmith export --as merged",
+        "Leave adapter: out to train that one further, or merge it first, if its kind can be: tunesmith export",
     )
 
 
