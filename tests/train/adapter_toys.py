@@ -13,7 +13,7 @@ from tunesmith.train.job import Adapter, Job, Scratch
 from tunesmith.train.sft import sft
 
 TINY = Scratch("0.1M", {"kind": "words", "vocabulary": 320}, {"copy": 0.5, "embedding_std": 0.05})
-STEPS = {"ia3": 120, "prefix": 120, "prompt": 120}
+STEPS = {"ia3": 120, "prefix": 120, "prompt": 120, "bottleneck": 120}
 STYLES: dict[str, Callable[[str, str], str]] = {  # what each toy adapter learns to answer instead of `Load the config.`
     "short": lambda verb, noun: f"{verb} {noun}.",
     "check": lambda verb, noun: f"Check the {noun}.",

@@ -24,6 +24,7 @@ from tunesmith.train.active import adapter_facts
 from tunesmith.train.adapters import ADAPTERS
 from tunesmith.train.dpo import dpo
 from tunesmith.train.job import Adapter
+from tunesmith.train.kto import kto
 from tunesmith.train.sft import rendered, sft
 from tunesmith.train.start import start_from
 
@@ -161,6 +162,19 @@ def test_preferences_are_learnt_by_an_adapter_trained_further(kind: str, base: P
     trained = dpo(job, steps=10, batch_size=8)
     assert trained.curve[-1]["validation_loss"] < trained.curve[0]["validation_loss"]
     assert kind_of(tmp_path / "second" / "out") == kind
+
+
+@pytest.mark.parametrize("kind", ["lora", "bottleneck"])
+def test_single_answers_are_learnt_by_a_new_adapter(kind: str, base: Path, tmp_path: Path) -> None:
+    thumbs = [
+        {"messages": [*row["messages"], *row[side]], "desirable": side == "chosen"}
+        for row in pair_rows()
+        for side in ("chosen", "rejected")
+    ]
+    job = job_at(tmp_path, base, thumbs, validation=thumbs[:16])
+    trained = kto(replace(job, adapter=Adapter(kind, RANKS[kind])), steps=10)
+    assert trained.curve[-1]["validation_loss"] < trained.curve[0]["validation_loss"]
+    assert kind_of(tmp_path / "out") == kind
 
 
 @pytest.mark.parametrize("kind", ["lora", "rslora", "dora", "ia3"])
