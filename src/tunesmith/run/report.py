@@ -33,7 +33,7 @@ from tunesmith.run.context import Context
 from tunesmith.run.evaluation import Evaluated
 from tunesmith.run.evidence import evidence_of
 from tunesmith.run.operators import operators
-from tunesmith.run.samples import samples
+from tunesmith.run.samples import samples, shown
 from tunesmith.run.story import tell
 
 EXAMPLES = 12
@@ -246,7 +246,7 @@ def _examples(evaluated: Evaluated, seed: str) -> list[dict[str, object]]:
         {
             "id": evaluated.rows[place]["id"],
             "prompt": redact(_prompt(evaluated.rows[place])),
-            "target": redact(evaluated.targets[place]),
+            "target": redact(evaluated.targets[place]) if evaluated.asks == "answers" else None,
             "answers": {name: redact(given[place]) for name, given in evaluated.answers.items()},
         }
         for place in places[:EXAMPLES]
@@ -254,5 +254,8 @@ def _examples(evaluated: Evaluated, seed: str) -> list[dict[str, object]]:
 
 
 def _prompt(row: Mapping[str, object]) -> str:
+    """What a row asks; of a document its beginning, of a pair its answers too."""
+    if not row.get("messages") or row.get("chosen"):
+        return shown(row)
     messages = cast(Sequence[Mapping[str, str]], row["messages"])
     return next((item["content"] for item in reversed(messages) if item["role"] == "user"), "")
