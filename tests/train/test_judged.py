@@ -47,7 +47,7 @@ def test_the_calibration_error_of_a_sure_and_a_fair_model() -> None:
     assert error(calibration(np.array([sure] * 9 + [-sure]))) == pytest.approx(0.0)
     assert error(calibration(np.array([sure] * 5 + [-sure] * 5))) == pytest.approx(0.4)
     bins = calibration(np.array([sure, 0.0]))["bins"]
-    assert [(one["from"], one["n"]) for one in bins] == [(0.5, 1), (0.8, 1)] or [one["n"] for one in bins] == [1, 1]  # type: ignore[attr-defined, index]
+    assert [(one["from"], one["n"]) for one in bins] == [(0.5, 1), (0.8, 1)]  # type: ignore[attr-defined]  # a list
 
 
 def test_a_model_that_counts_words_is_found_out() -> None:
@@ -72,7 +72,7 @@ def test_a_model_beyond_length_is_not_warned_of() -> None:
     lengths = [(10, 20), (20, 10), (10, 10.5)] * 100
     facts, warnings = found(judged([1.0] * 290 + [-1.0] * 10, lengths))
     assert warnings == ()
-    assert facts["length"]["gain"]["low"] > 0.3
+    assert facts["length"]["gain"]["low"] > 0.2
     assert facts["length"]["matched"]["n"] == 100
 
 

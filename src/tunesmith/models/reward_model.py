@@ -13,7 +13,6 @@ from tunesmith.models.base import Chat
 from tunesmith.models.chat import render_all
 from tunesmith.models.conversation import conversation_of
 from tunesmith.models.generation import in_batches
-from tunesmith.models.local import precision_of
 from tunesmith.models.template import check_template
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ class RewardModel:
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
         from transformers.utils import logging
+
+        from tunesmith.models.local import precision_of  # which asks here what a folder holds
 
         if not is_reward_model(folder):
             raise UserError(f"{folder} is not a reward model.", "It needs a config.json with one label; train one.")
