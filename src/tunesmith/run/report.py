@@ -178,6 +178,7 @@ def _training(folder: Path) -> dict[str, object]:
         "epochs": facts.get("epochs"),
         "parameters": facts.get("parameters"),
         "adapter": _adapter(facts),
+        "found": facts.get("found") or {},
     }
 
 
