@@ -73,6 +73,12 @@ def rlhf_rate(parameters: int, *, adapter: str | None = None) -> Computed:
     )
 
 
+def reward_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None = None) -> Computed:
+    """Learning rate for reward models: half that of supervised tuning, as the head is new and the pairs are few."""
+    usual = sft_rate(parameters, hidden, scratch=scratch, adapter=adapter)
+    return Computed(cast(float, usual.value) / 2, f"{usual.why}; half that of supervised tuning")
+
+
 def _for_adapter(full: Computed, adapter: str | None) -> Computed:
     if adapter is None:
         return full
