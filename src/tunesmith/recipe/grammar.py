@@ -87,6 +87,16 @@ class TrainStep:
     replay: str | None = None  # the list of general text that is learnt beside
     reward: tuple[RewardTerm, ...] = ()  # what answers are rewarded by
 
+    @property
+    def learns(self) -> str:
+        """What the trainer takes its rows for: chats, pairs, texts or prompts."""
+        return str(getattr(self.trainer.module(), "LEARNS", "chats"))
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The lists whose rows it learns from."""
+        return (self.data,) if self.replay is None else (self.data, self.replay)
+
 
 @dataclass(frozen=True)
 class RewardTerm:

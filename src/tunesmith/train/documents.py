@@ -83,7 +83,7 @@ def write_documents(rows: Rows, tokenizer: PreTrainedTokenizerFast, folder: Path
     names: dict[str, int] = {}
     end = cast("int", tokenizer.eos_token_id)
     with path.open("wb") as file:
-        for row, ids, size in _encoded(rows, tokenizer):
+        for row, ids, size in encoded(rows, tokenizer):
             if not ids:
                 empty += 1
                 continue
@@ -106,7 +106,7 @@ def text_of(row: Row) -> str | None:
     return None if row.get("messages") else str(row.get("text") or "")
 
 
-def _encoded(rows: Iterable[Row], tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[Row, list[int], int]]:
+def encoded(rows: Iterable[Row], tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[Row, list[int], int]]:
     """Each row with its token ids, and the bytes of its text. A conversation is written as its template has it."""
     waiting = iter(rows)
     while some := list(islice(waiting, AT_ONCE)):
