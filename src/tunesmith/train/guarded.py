@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tunesmith.models.rows import prompt_of as last_question
+from tunesmith.models.rows import asked_of, prompt_of
 from tunesmith.train.batches import by_length, parts_of
 from tunesmith.train.job import Job, Row
 from tunesmith.train.loop import Numbers, State
 from tunesmith.train.losses import answer_logps
 from tunesmith.train.policy import Sampled
-from tunesmith.train.prompts import Prompts, expected_of, prompt_of
+from tunesmith.train.prompts import Prompts, expected_of
 from tunesmith.train.rollouts import Answers, Policy, Reference, answered, batch_of, rewards_of
 from tunesmith.train.sampling import Sampler, draws_of
 from tunesmith.train.start import Start
@@ -223,7 +223,7 @@ class Guarded:
         samples = [
             {
                 "id": str(row.get("id") or ""),
-                "prompt": last_question(prompt_of(row)),
+                "prompt": prompt_of(asked_of(row)),
                 "expected": expected,
                 **{"before": before[0], "before_reward": before[1], "after": then[0], "after_reward": then[1]},
             }

@@ -12,8 +12,7 @@ import numpy as np
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.chat import Tokens, render_all
-from tunesmith.models.conversation import Conversation, conversation_of
-from tunesmith.models.rows import chat_of
+from tunesmith.models.rows import asked_of
 from tunesmith.train.batches import Index
 from tunesmith.train.corpus import Rendered, render_rows
 from tunesmith.train.job import Job, Row, Rows
@@ -61,7 +60,7 @@ def prompts_of(job: Job, rows: Rows, start: Start, *, limit: int, folder: Path, 
 
 
 def _rendered(start: Start, rows: Sequence[Row]) -> list[Tokens]:
-    prompts = render_all(start.tokenizer, [prompt_of(row) for row in rows], answer=False)
+    prompts = render_all(start.tokenizer, [asked_of(row) for row in rows], answer=False)
     stop = cast("int", start.tokenizer.eos_token_id)
     return [
         Tokens([*prompt.ids, *answer, stop], [0] * len(prompt.ids) + [1] * (len(answer) + 1))
@@ -72,11 +71,6 @@ def _rendered(start: Start, rows: Sequence[Row]) -> list[Tokens]:
 def _answer(start: Start, row: Row) -> list[int]:
     text = expected_of(row)
     return cast("list[int]", start.tokenizer(text, add_special_tokens=False).input_ids) if text else []
-
-
-def prompt_of(row: Row) -> Conversation:
-    """What is asked: of a pair its messages, else the chat before the last assistant turn."""
-    return conversation_of(row) if row.get("chosen") else chat_of(row)
 
 
 def expected_of(row: Row) -> str:
