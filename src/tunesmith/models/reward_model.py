@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 from tunesmith.core.errors import UserError
 from tunesmith.models.base import Chat
 from tunesmith.models.chat import render_all
-from tunesmith.models.conversation import conversation_of
 from tunesmith.models.generation import in_batches
+from tunesmith.models.rows import asked_of
 from tunesmith.models.template import check_template
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class RewardModel:
     def of_answers(self, rows: Sequence[Mapping[str, object]], answers: Sequence[str]) -> list[float]:
         """The reward of an answer to each row's prompt."""
         turns = [{"role": "assistant", "content": answer} for answer in answers]
-        return self.of_chats([[*conversation_of(row), turn] for row, turn in zip(rows, turns, strict=True)])
+        return self.of_chats([[*asked_of(row), turn] for row, turn in zip(rows, turns, strict=True)])
 
     def of_chats(self, chats: Sequence[Chat]) -> list[float]:
         """The reward of the last turn of each chat; one that does not fit is read from its end."""

@@ -38,11 +38,12 @@ def write_folder(
     out.mkdir(parents=True, exist_ok=True)
     model.config.use_cache = True
     before = getattr(model.generation_config, "repetition_penalty", None) or 1.0
+    stops = stops_of(start)
     decoding = GenerationConfig(
         do_sample=False,
         repetition_penalty=before if repetition_penalty is None else repetition_penalty,
         max_new_tokens=max_new_tokens,
-        eos_token_id=_stops(start),
+        eos_token_id=stops[0] if len(stops) == 1 else list(stops),
         pad_token_id=start.tokenizer.pad_token_id,
     )
     if start.adapted is not None:
@@ -70,12 +71,11 @@ def _write_rest(out: Path, start: Start, curve: list[dict[str, float]]) -> None:
     (out / "curve.json").write_text(json.dumps(curve, indent=1) + "\n")
 
 
-def _stops(start: Start) -> int | list[int]:
+def stops_of(start: Start) -> tuple[int, ...]:
     """What ends an answer: the tokenizer's stop token, and those that the model came with (Gemma's turns end so)."""
     own = cast("int", start.tokenizer.eos_token_id)
     before = getattr(start.model.generation_config, "eos_token_id", None)
-    known = sorted({own, *(before if isinstance(before, list) else [] if before is None else [before])})
-    return known[0] if len(known) == 1 else known
+    return tuple(sorted({own, *(before if isinstance(before, list) else [] if before is None else [before])}))
 
 
 def _tidy(out: Path) -> None:

@@ -139,7 +139,7 @@ def trained(state: State, batch_size: int, learnt: Rendered, start: Start, warni
         start.parameters,
         start.trained,
         warnings,
-        adapter_facts(start, learnt),
+        adapter_facts(start, learnt, moved=state.best_step > 0 or state.best_weights is None),
     )
 
 
