@@ -123,12 +123,12 @@ def _encoded(rows: Iterable[Row], tokenizer: PreTrainedTokenizerFast) -> Iterato
 
 
 def _ids_of(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
-    with _as_text(tokenizer):
+    with as_text(tokenizer):
         return [one.ids for one in tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
 
 @contextmanager
-def _as_text(tokenizer: PreTrainedTokenizerFast) -> Iterator[None]:
+def as_text(tokenizer: PreTrainedTokenizerFast) -> Iterator[None]:
     """Special tokens that a document spells stay text: no document ends another, or opens a turn."""
     inner = tokenizer.backend_tokenizer
     before, inner.encode_special_tokens = inner.encode_special_tokens, True
