@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.adapter_folder import fingerprint
-from tunesmith.train.batches import collate
+from tunesmith.train.batches import Line, collate
 from tunesmith.train.corpus import Rendered
 from tunesmith.train.devices import here
 from tunesmith.train.losses import label_logits
@@ -16,6 +17,7 @@ from tunesmith.train.losses import label_logits
 if TYPE_CHECKING:
     import torch
 
+    from tunesmith.models.chat import Tokens
     from tunesmith.train.start import Start
 
 ROWS = 8
@@ -30,7 +32,14 @@ def adapter_facts(start: Start, learnt: Rendered, *, moved: bool = True) -> dict
     """
     if start.adapted is None or start.base is None or not here().is_main:
         return None
-    effect, largest = _effect(start, learnt)
+    return facts_of_rows(start, learnt.sides[0].rows(np.arange(min(ROWS, len(learnt)))), moved=moved)
+
+
+def facts_of_rows(start: Start, rows: Sequence[Tokens | Line], *, moved: bool = True) -> dict[str, object]:
+    """The same of an adapter that was trained, told on these rows."""
+    assert start.adapted is not None
+    assert start.base is not None
+    effect, largest = _effect(start, rows)
     if moved and not effect > LEAST * largest:
         raise UserError(
             f"The {start.adapted} adapter is not active: with and without it the outputs are the same.",
@@ -43,11 +52,10 @@ def adapter_facts(start: Start, learnt: Rendered, *, moved: bool = True) -> dict
     return {"kind": start.adapted, "moved": effect, "fingerprint": fingerprint(start.base)}
 
 
-def _effect(start: Start, learnt: Rendered) -> tuple[float, float]:
+def _effect(start: Start, rows: Sequence[Tokens | Line]) -> tuple[float, float]:
     """The largest difference between logits with and without the adapter, and the base's largest logit."""
     import torch
 
-    rows = learnt.sides[0].rows(np.arange(min(ROWS, len(learnt))))
     batch = collate(rows, pad=start.pad, device=start.device.name)
     model = start.model
 

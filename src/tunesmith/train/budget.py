@@ -51,12 +51,12 @@ def sft_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None
     return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters"), adapter)
 
 
-def pretrain_rate(parameters: int, hidden: int, *, scratch: bool) -> Computed:
+def pretrain_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None = None) -> Computed:
     """Learning rate for next-token prediction: as in sft from random weights, three times that of tuning further on."""
     if scratch:
         return sft_rate(parameters, hidden, scratch=True)
     rate = min(6e-4, max(3e-5, 6e-5 * (1e9 / parameters) ** (1 / 3)))
-    return Computed(rate, f"from {readable(parameters)} parameters, going on with text")
+    return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters, going on with text"), adapter)
 
 
 def dpo_rate(parameters: int, *, adapter: str | None = None) -> Computed:
