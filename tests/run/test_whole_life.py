@@ -14,7 +14,7 @@ from tunesmith.core.artifact import read_manifest
 from tunesmith.core.errors import UserError
 from tunesmith.models.local import LocalModel
 from tunesmith.recipe import load_recipe
-from tunesmith.run.serving import check_answers
+from tunesmith.run.serving import check_answers, training_rows
 
 RECIPE = f"""
 name: life
@@ -132,3 +132,11 @@ def test_a_reward_that_measures_no_answers_is_a_mistake(tmp_path: Path) -> None:
 def test_a_reward_model_is_not_asked_for_answers(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="judge is a reward model, and the metrics ask for answers"):
         load_recipe(toy(tmp_path, RECIPE.replace("against: [tuned]", "against: [judge]")))
+
+
+def test_the_rows_behind_a_model_are_those_that_ask_something(ran: Path) -> None:
+    rows = list(training_rows(ran, checkpoint(ran, "better").name))
+    assert {row.prompt.split()[0] for row in rows} == {"how"}  # documents ask nothing
+    assert all(row.target for row in rows)
+    pairs = list(training_rows(ran, checkpoint(ran, "judge").name))
+    assert any(row.target == "Load the config." for row in pairs)

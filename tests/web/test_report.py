@@ -8,6 +8,7 @@ from typing import Any
 
 from tunesmith.web.report import report_html
 from tunesmith.web.sections.training import training
+from tunesmith.web.sections.verdict import limit
 
 Report = dict[str, Any]
 SCRIPT = "<script>alert('x')</script>"
@@ -179,3 +180,11 @@ def test_what_a_training_found_is_told_as_facts_unless_a_section_draws_it() -> N
     assert "12,345" in body
     assert "mixture web share" in body.replace("<wbr>", "")
     assert "accuracy" not in body
+
+
+def test_the_bound_of_a_gain_lies_where_lower_is_better_below_zero() -> None:
+    gain = {"rule": "gain", "bound": 0.5}
+    loss = {"rule": "non_inferior", "bound": 0.02}
+    assert (limit(gain), limit({**gain, "lower_is_better": True})) == (0.5, -0.5)
+    assert (limit(loss), limit({**loss, "lower_is_better": True})) == (-0.02, 0.02)
+    assert limit({"rule": "max", "bound": 2.0, "lower_is_better": True}) == 2.0
