@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Literal, cast
@@ -65,6 +66,23 @@ def _rewards(model: object, rows: Sequence[Row]) -> list[Given]:
     chats = [conversation_of(row, side) for row in rows for side in ("chosen", "rejected")]
     found = cast("Judge", model).of_chats(chats)
     return [{"chosen": found[place], "rejected": found[place + 1]} for place in range(0, len(found), 2)]
+
+
+def told(asks: Asks, text: str) -> str:
+    """What a model gave for a row, for people.
+
+    >>> told("likelihood", '{"nats": 69.3147, "tokens": 20, "bytes": 100}')
+    '1.000 bits a byte: 69.3 nats for 20 tokens, 100 bytes'
+    >>> told("rewards", '{"chosen": 0.25, "rejected": -1.0}')
+    'chosen 0.250, rejected -1.000'
+    """
+    if asks == "answers":
+        return text
+    given = orjson.loads(text)
+    if asks == "rewards":
+        return f"chosen {given['chosen']:.3f}, rejected {given['rejected']:.3f}"
+    bits = given["nats"] / math.log(2) / max(1, given["bytes"])
+    return f"{bits:.3f} bits a byte: {given['nats']:.1f} nats for {given['tokens']:,} tokens, {given['bytes']:,} bytes"
 
 
 def document_of(row: Row) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tunesmith.models.base import Likelihood
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 WINDOW = 4096  # tokens of a document that are read together at most, so that the logits of a window fit into memory
@@ -19,6 +20,7 @@ AT_ONCE = 8192  # tokens of a batch, padding included
 LOGITS_AT_ONCE = 2**27
 
 Nats = npt.NDArray[np.float32]
+Firsts = npt.NDArray[np.bool_]
 
 
 def token_nats(model: PreTrainedModel, rows: Sequence[npt.NDArray[np.int64]], *, pad: int) -> list[Nats]:
@@ -26,11 +28,36 @@ def token_nats(model: PreTrainedModel, rows: Sequence[npt.NDArray[np.int64]], *,
 
     Rows are padded on the right: a causal model does not see what follows. The caller sets precision and eval mode.
     """
+    found: list[Nats] = [np.empty(0, dtype=np.float32)] * len(rows)
+    for places, logits_BTV, ids_BT in _logits(model, rows, pad):
+        nats = _nats(logits_BTV, ids_BT).cpu().numpy()
+        for line, place in enumerate(places):
+            found[place] = nats[line, : len(rows[place]) - 1].copy()
+    return found
+
+
+def token_nats_and_firsts(
+    model: PreTrainedModel, rows: Sequence[npt.NDArray[np.int64]], *, pad: int
+) -> tuple[list[Nats], list[Firsts]]:
+    """The same, and whether each token is the model's first choice at its place."""
+    found: list[Nats] = [np.empty(0, dtype=np.float32)] * len(rows)
+    firsts: list[Firsts] = [np.empty(0, dtype=np.bool_)] * len(rows)
+    for places, logits_BTV, ids_BT in _logits(model, rows, pad):
+        nats = _nats(logits_BTV, ids_BT).cpu().numpy()
+        first = (logits_BTV.argmax(-1) == ids_BT).cpu().numpy()
+        for line, place in enumerate(places):
+            found[place] = nats[line, : len(rows[place]) - 1].copy()
+            firsts[place] = first[line, : len(rows[place]) - 1].copy()
+    return found, firsts
+
+
+def _logits(
+    model: PreTrainedModel, rows: Sequence[npt.NDArray[np.int64]], pad: int
+) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    """Places of rows of like length, their logits [B, T, V] in float32, and the ids they should foretell."""
     import torch
-    import torch.nn.functional as F
 
     room = min(AT_ONCE, LOGITS_AT_ONCE // int(model.config.get_text_config().vocab_size))
-    found: list[Nats] = [np.empty(0, dtype=np.float32)] * len(rows)
     for places in _batches([len(row) for row in rows], room):
         width = len(rows[places[-1]])
         ids = np.full((len(places), width), pad, dtype=np.int64)
@@ -39,11 +66,13 @@ def token_nats(model: PreTrainedModel, rows: Sequence[npt.NDArray[np.int64]], *,
         ids_BT = torch.from_numpy(ids).to(model.device)
         with torch.no_grad():
             logits = model(input_ids=ids_BT[:, :-1], use_cache=False).logits[:, 1 - width :].float()
-            nats = F.cross_entropy(logits.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none")
-        lines = nats.reshape(len(places), width - 1).cpu().numpy()
-        for line, place in enumerate(places):
-            found[place] = lines[line, : len(rows[place]) - 1].copy()
-    return found
+        yield places, logits, ids_BT[:, 1:]
+
+
+def _nats(logits_BTV: torch.Tensor, ids_BT: torch.Tensor) -> torch.Tensor:
+    import torch.nn.functional as F
+
+    return F.cross_entropy(logits_BTV.flatten(0, 1), ids_BT.flatten(), reduction="none").reshape(ids_BT.shape)
 
 
 def _batches(lengths: Sequence[int], room: int) -> list[list[int]]:
@@ -94,16 +123,14 @@ def likelihoods(
 
 
 def ids_of_texts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
-    """The token ids of each text, nothing put around it.
-
-    Special tokens that a text spells stay text: no document ends another, or opens a turn.
-    """
-    with _as_text(tokenizer):
+    """The token ids of each text, nothing put around it; special tokens that it spells stay text."""
+    with as_text(tokenizer):
         return [one.ids for one in tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
 
 @contextmanager
-def _as_text(tokenizer: PreTrainedTokenizerFast) -> Iterator[None]:
+def as_text(tokenizer: PreTrainedTokenizerFast) -> Iterator[None]:
+    """Special tokens that a text spells stay text: no document ends another, or opens a turn."""
     inner = tokenizer.backend_tokenizer
     before, inner.encode_special_tokens = inner.encode_special_tokens, True
     try:

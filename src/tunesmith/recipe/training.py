@@ -211,6 +211,8 @@ def _replay(at: At, named: Named, found: Found, lists: Mapping[str, DataList]) -
 def _reward(at: At, named: Named, above: list[TrainStep], found: Found) -> tuple[RewardTerm, ...]:
     """`reward: style`, or with weights `reward: {helpful: 1, rouge_l: 0.5}`: metrics and reward models."""
     given, takes = take(at, "reward"), getattr(named.module(), "REWARDED", False)
+    if named.name == "reward":  # there the word names the step
+        return ()
     if given is None or not takes:
         if given is not None:
             found.error(f"{given}: {named.name} takes no reward.", "reward: belongs to an rlhf step.")

@@ -40,7 +40,14 @@ SCRATCH = "scratch:"
 OF_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
 OF_MODEL = ("config.json", "generation_config.json")
 USUAL_LENGTH = 512  # of a model from scratch, as scratch_model has it
-USUAL_EPOCHS = {"sft": 3.0, "dpo": 1.2, "kto": 1.2, "pretrain": 1.0}  # of a step that names no budget
+USUAL_EPOCHS = {
+    "sft": 3.0,
+    "dpo": 1.2,
+    "kto": 1.2,
+    "reward": 1.0,
+    "pretrain": 1.0,
+    "domain": 1.0,
+}  # of a step that names no budget
 FROM_SCRATCH = 4.0
 TUNED = re.compile(r"(?i)(?<![a-z])(instruct|chat|it|sft|dpo|rlhf|assistant|tuned)(?![a-z])")
 
@@ -222,7 +229,8 @@ def _step_size(given: Mapping[str, object], rows: Examined, *, scratch: bool) ->
     """Rows of a step, or tokens where it learns texts; None where that depends on the device."""
     size, length = given.get("batch_size"), given.get("length")
     if rows.learns == "texts":
-        return None if size is None or length is None else float(str(size)) * float(str(length))
+        own = 1.0 - float(str(given.get("replay_share") or 0.0))
+        return None if size is None or length is None else own * float(str(size)) * float(str(length))
     return float(str(size or usual_batch(rows.rows, scratch=scratch).value))
 
 

@@ -25,6 +25,7 @@ from tunesmith.data.funnel import (
     own_funnel,
     steps_of,
 )
+from tunesmith.evaluate.asked import told
 from tunesmith.evaluate.checklist import checklist
 from tunesmith.recipe import DataList, Recipe
 from tunesmith.run.bounds import rules_of
@@ -178,6 +179,7 @@ def _training(folder: Path) -> dict[str, object]:
         "epochs": facts.get("epochs"),
         "parameters": facts.get("parameters"),
         "adapter": _adapter(facts),
+        "found": facts.get("found") or {},
     }
 
 
@@ -217,6 +219,7 @@ def _evaluation(recipe: Recipe, evaluated: Evaluated, checkpoints: Mapping[str, 
         "arms": roles,
         "test_set": {"rows": len(evaluated.rows), "scored": evaluated.scored},
         "overlap": _overlap(evaluated),
+        "asks": evaluated.asks,
         "examples": _examples(evaluated, str(recipe.seed)),
     }
 
@@ -247,7 +250,7 @@ def _examples(evaluated: Evaluated, seed: str) -> list[dict[str, object]]:
             "id": evaluated.rows[place]["id"],
             "prompt": redact(_prompt(evaluated.rows[place])),
             "target": redact(evaluated.targets[place]) if evaluated.asks == "answers" else None,
-            "answers": {name: redact(given[place]) for name, given in evaluated.answers.items()},
+            "answers": {name: redact(told(evaluated.asks, of[place])) for name, of in evaluated.answers.items()},
         }
         for place in places[:EXAMPLES]
     ]

@@ -12,7 +12,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.core.registry import near
 from tunesmith.data.dataset import Dataset, open_dataset
 from tunesmith.data.funnel import manifests
-from tunesmith.models.rows import answer_of, chat_of, prompt_of
+from tunesmith.models.rows import answer_of, asked_of, prompt_of
 from tunesmith.models.template import folder_template_hash
 from tunesmith.run.context import ref_of
 from tunesmith.run.evaluation import verdict_of
@@ -132,11 +132,20 @@ def training_rows(workspace: Path, key: str) -> Iterable[Row]:
 
     folder = checkpoint_by_key(workspace, key)
     for dataset in trained_on(workspace, folder) if folder else ():
-        columns = [name for name in ("id", "messages", "target") if name in dataset.columns]
+        columns = [name for name in ("id", "messages", "target", "chosen") if name in dataset.columns]
         for table in dataset.tables(columns, part="train"):
             for row in table.to_pylist():
                 if row.get("messages"):  # documents ask nothing
-                    yield Row(str(row["id"]), prompt_of(chat_of(row)), answer_of(row))
+                    yield Row(str(row["id"]), prompt_of(asked_of(row)), _answer(row))
+
+
+def _answer(row: Mapping[str, object]) -> str:
+    """What a row teaches to answer: the chosen answer of a pair; nothing where only prompts are learnt from."""
+    chosen = cast("Sequence[Mapping[str, str]]", row.get("chosen") or ())
+    if chosen:
+        return chosen[-1]["content"] or ""
+    is_prompt = len(asked_of(row)) == len(cast("Sequence[object]", row["messages"]))
+    return "" if is_prompt and row.get("target") is None else answer_of(row)
 
 
 def seen_by(workspace: Path, datasets: Sequence[str]) -> list[str]:

@@ -51,18 +51,32 @@ def sft_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None
     return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters"), adapter)
 
 
-def pretrain_rate(parameters: int, hidden: int, *, scratch: bool) -> Computed:
+def pretrain_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None = None) -> Computed:
     """Learning rate for next-token prediction: as in sft from random weights, three times that of tuning further on."""
     if scratch:
         return sft_rate(parameters, hidden, scratch=True)
     rate = min(6e-4, max(3e-5, 6e-5 * (1e9 / parameters) ** (1 / 3)))
-    return Computed(rate, f"from {readable(parameters)} parameters, going on with text")
+    return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters, going on with text"), adapter)
 
 
 def dpo_rate(parameters: int, *, adapter: str | None = None) -> Computed:
     """Learning rate for preference tuning: 3e-5 at a million parameters, less with size; tenfold loses meaning."""
     rate = min(3e-5, max(5e-7, 3e-5 * (1e6 / parameters) ** (1 / 3)))
     return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters, preference tuning"), adapter)
+
+
+def rlhf_rate(parameters: int, *, adapter: str | None = None) -> Computed:
+    """Learning rate for learning from a reward: that of preference tuning, as the bound on KL is what matters."""
+    usual = dpo_rate(parameters)
+    return _for_adapter(
+        Computed(usual.value, f"from {readable(parameters)} parameters, learning from a reward"), adapter
+    )
+
+
+def reward_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None = None) -> Computed:
+    """Learning rate for reward models: half that of supervised tuning, as the head is new and the pairs are few."""
+    usual = sft_rate(parameters, hidden, scratch=scratch, adapter=adapter)
+    return Computed(cast(float, usual.value) / 2, f"{usual.why}; half that of supervised tuning")
 
 
 def _for_adapter(full: Computed, adapter: str | None) -> Computed:

@@ -32,8 +32,8 @@ class HeldOut:
 
     def nats(self, start: Start) -> list[tuple[int, int, np.ndarray]]:
         """Document, place of the first token in it, and nats of each token, of every piece that is measured."""
-        chosen = self._chosen()
-        rows = [self._row(document, begin, end) for document, begin, end in chosen]
+        chosen = self.pieces()
+        rows = self.rows()
         start.model.eval()
         with start.device.autocast():
             found = token_nats(start.model, rows, pad=self.documents.end)
@@ -42,7 +42,10 @@ class HeldOut:
 
     def numbers(self, start: Start) -> Numbers:
         """Mean nats a token and bits a byte, of all and of each domain where there are several."""
-        nats = self.nats(start)
+        return self.numbers_of(self.nats(start))
+
+    def numbers_of(self, nats: Sequence[tuple[int, int, np.ndarray]]) -> Numbers:
+        """The same of nats that were measured."""
         found = self._of(nats, None)
         if len(self.documents.names) > 1:
             for place, name in enumerate(self.documents.names):
@@ -56,11 +59,15 @@ class HeldOut:
         if not count:
             return {}
         loss = sum(float(values.sum(dtype=np.float64)) for values in some) / count
-        of = slice(None) if domain is None else domains == domain
-        tokens_a_byte = float(self.documents.lengths[of].sum()) / max(1, int(self.documents.bytes[of].sum()))
-        return {"loss": loss, "bits_per_byte": loss * tokens_a_byte / math.log(2)}
+        return {"loss": loss, "bits_per_byte": loss * self.bits_per_byte(domain)}
 
-    def _chosen(self) -> list[tuple[int, int, int]]:
+    def bits_per_byte(self, domain: int | None = None) -> float:
+        """How many bits a byte one nat a token is, of all documents or of those of a domain."""
+        of = slice(None) if domain is None else self.documents.domains == domain
+        tokens_a_byte = float(self.documents.lengths[of].sum()) / max(1, int(self.documents.bytes[of].sum()))
+        return tokens_a_byte / math.log(2)
+
+    def pieces(self) -> list[tuple[int, int, int]]:
         """The pieces: all, or so many of them, evenly over all documents, that they have at most `most` tokens."""
         every = [
             (document, begin, end)
@@ -71,6 +78,10 @@ class HeldOut:
             return every
         count = max(1, int(len(every) * self.most / self.documents.tokens))
         return [every[place] for place in np.linspace(0, len(every) - 1, count).round().astype(int).tolist()]
+
+    def rows(self) -> list[np.ndarray]:
+        """The ids of each piece behind the token before it."""
+        return [self._row(*piece) for piece in self.pieces()]
 
     def _row(self, document: int, begin: int, end: int) -> np.ndarray:
         """The ids of a piece behind the token before it: the end of another document, at its beginning."""

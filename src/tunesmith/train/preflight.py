@@ -14,7 +14,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.models.base import Chat
 from tunesmith.models.chat import Tokens, render_all, template_hash
 from tunesmith.models.conversation import conversation_of
-from tunesmith.models.rows import chat_of
+from tunesmith.models.rows import asked_of
 from tunesmith.train.examined import Examined, histogram_of, quantiles_of, traits_of
 from tunesmith.train.job import Learns, Row
 from tunesmith.train.marks import answers_end, control_pattern, parity_faults, runs_of, spans_of
@@ -74,7 +74,7 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 def sides_of(row: Row, learns: Learns) -> list[Chat]:
     """The chats that a row stands for: one, or the chosen and the rejected one of a pair, or the prompt alone."""
     if learns == "prompts":
-        return [chat_of(row)]
+        return [asked_of(row)]
     columns = [name for name in ("chosen", "rejected") if row.get(name)] if learns == "pairs" else ["chosen"]
     return [conversation_of(row, name if row.get(name) else None) for name in columns or ["chosen"]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from tunesmith.train.documents import Documents, write_documents
 from tunesmith.train.folder import write_folder
 from tunesmith.train.job import Computed, Job, Rows, Scratch, Trained
 from tunesmith.train.language import HeldOut, measure
-from tunesmith.train.loop import Settings, State, train
+from tunesmith.train.loop import Numbers, Settings, State, train
 from tunesmith.train.losses import window_loss
 from tunesmith.train.plan import Attention, Wishes, planned
 from tunesmith.train.sft import tokens_folder
@@ -65,8 +65,8 @@ def pretrain(
         documents_of(job, job.validation, start, "validation"),
     )
     length = int(start.chosen.or_computed("length", length, usual_length(start)))
-    mixture = _mixture(learnt, domains, length=length, seed=job.seed)
-    size = int(start.chosen.or_computed("batch_size", batch_size, _usual_batch(length)))
+    mixture = mixture_of(learnt, domains, length=length, seed=job.seed)
+    size = int(start.chosen.or_computed("batch_size", batch_size, usual_windows(length)))
     scratch = isinstance(job.start, Scratch)
     budget = steps_of_text(start.chosen, tokens, steps, epochs, drawn=learnt.drawn, step=size * length, scratch=scratch)
     settings = Settings(
@@ -95,8 +95,7 @@ def pretrain(
         *(job, start, mixture, settings),
         size=size,
         apart=apart,
-        held=HeldOut(held_out, length) if len(held_out) else None,
-        others={},
+        validate=measure(HeldOut(held_out, length), {}, start) if len(held_out) else None,
         fingerprint=fingerprint_of([domains], learnt),
     )
     write_folder(job.out, start, max_new_tokens=ANSWER, curve=state.curve)
@@ -112,11 +111,11 @@ def learn(
     *,
     size: int,
     apart: bool,
-    held: HeldOut | None,
-    others: Mapping[str, HeldOut],
+    validate: Callable[[], Numbers] | None,
     fingerprint: str,
+    begin: Numbers | None = None,
 ) -> State:
-    """Run the loop on windows of the mixture."""
+    """Run the loop on windows of the mixture; `begin` are the numbers of `validate` before the first step."""
     length, end = mixture.streams[0].length, mixture.streams[0].documents.end
     rows = None if start.part_tokens is None else max(1, start.part_tokens // length)
     shares = [list(mixture.shares), length, size, apart, start.computing, job.adapter, fingerprint]
@@ -130,12 +129,13 @@ def learn(
         feed_of_windows(mixture, size=size, rows=rows, device=start.device.name, end=end if apart else None),
         loss=loss,
         settings=settings,
-        validate=measure(held, others, start) if held else None,
+        validate=validate,
         resume=job.resume,
         fingerprint=fingerprint_of([vars(settings), shares]),
         say=job.say,
         progress=job.progress,
         meter=start.meter_of(length),
+        begin=begin,
     )
 
 
@@ -155,7 +155,8 @@ def usual_length(start: Start) -> Computed:
     return Computed(min(start.room, most), f"at most {most:,} here, and the model holds {start.room:,}")
 
 
-def _usual_batch(length: int) -> Computed:
+def usual_windows(length: int) -> Computed:
+    """Windows of this length in a step."""
     return Computed(max(4, BATCH_TOKENS // length), f"about {BATCH_TOKENS:,} tokens a step")
 
 
@@ -185,7 +186,7 @@ def steps_of_text(
     return int(chosen.or_computed("steps", None, Computed(max(1, round(wanted / step)), why)))
 
 
-def _mixture(learnt: Documents, domains: Mapping[str, float] | None, *, length: int, seed: int) -> Mixture:
+def mixture_of(learnt: Documents, domains: Mapping[str, float] | None, *, length: int, seed: int) -> Mixture:
     """One stream of all text, or one for each domain with its share."""
     if domains is None:
         return Mixture([Stream(learnt, length=length, seed=seed)], [1.0])

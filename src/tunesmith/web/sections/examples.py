@@ -12,6 +12,11 @@ from tunesmith.web.words import plain
 
 SHOWN = 4
 SIGNALS = 8  # of a row that are told
+LEADS = {  # by what the metrics asked models for
+    "answers": "Answers to held-out prompts, as they came.",
+    "likelihood": "Held-out documents, and how well each model foretells them: fewer bits are better.",
+    "rewards": "Held-out pairs, and how each model rewards their answers.",
+}
 Fields = Mapping[str, object]
 
 
@@ -22,7 +27,8 @@ def examples(report: Fields) -> Section | None:
         return None
     shown, others = (tag("div", *part, class_="examples") for part in (cards[:SHOWN], cards[SHOWN:]))
     rest = folded(f"{len(cards) - SHOWN} more examples", others) if cards[SHOWN:] else ""
-    return Section("examples", "Examples", join([shown, rest]), "Answers to held-out prompts, as they came.")
+    lead = LEADS.get(str(report.get("asks")), LEADS["answers"])
+    return Section("examples", "Examples", join([shown, rest]), lead)
 
 
 def _example(each: Fields, ranked: Sequence[str]) -> Html:

@@ -86,9 +86,10 @@ def _measured(check: Fields, measured: Number) -> list[Html]:
 def limit(check: Fields) -> float | None:
     """Where a check's bound lies on the axis of its value: the value of gain and non_inferior is a difference."""
     bound = amount(check.get("bound"))
-    if check.get("rule") == "non_inferior":
-        return abs(bound or 0.0) * (1 if check.get("lower_is_better") else -1)
-    return bound or 0.0 if check.get("rule") == "gain" else bound
+    if check.get("rule") not in ("gain", "non_inferior"):
+        return bound
+    better = -1 if check.get("lower_is_better") else 1
+    return better * (abs(bound or 0.0) * -1 if check.get("rule") == "non_inferior" else bound or 0.0)
 
 
 def _signed(check: Fields, text: str) -> str:
