@@ -16,6 +16,7 @@ import argparse
 import gzip
 import json
 import re
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -45,6 +46,7 @@ SETTINGS: dict[str, Any] = {
     "word_dropout": 0.6,
     "label_smoothing": 0.1,
 }
+STOP_BY = 6  # of the last group's pairs every so many are measured to stop by
 STRENGTHS = (0.3, 1.0)  # of the linear models, chosen on the last group
 Floats = npt.NDArray[np.float64]
 Pair = dict[str, Any]
@@ -121,8 +123,18 @@ def learnt(seed: int, train: list[Pair], validation: list[Pair], test: list[Pair
     """What a reward model makes of the test pairs: the chosen argument's reward minus the rejected one's."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        job = Job(START, train, validation, folder / "out", folder / "resume", seed, lambda _: None, lambda *_: None)
+        job = Job(
+            START,
+            train,
+            validation[::STOP_BY],
+            folder / "out",
+            folder / "resume",
+            seed,
+            lambda _: None,
+            lambda *_: None,
+        )
         reward(job, **SETTINGS)
+        print(f"seed {seed}: {len(test):,} pairs of another group tested", file=sys.stderr)
         asked = {(pair["group"], pair[side][0]["content"]): pair for pair in test for side in ("chosen", "rejected")}
         rewards = RewardModel(folder / "out").of_answers(list(asked.values()), [text for _, text in asked])
     of = dict(zip(asked, rewards, strict=True))
@@ -194,7 +206,9 @@ def linear(
     """Which test pairs a logistic regression of feature differences has right; its strength is that of validation."""
     everything = [*train, *validation, *test]
     known = sorted({text for side in ("chosen", "rejected") for text in _texts([*train, *validation], side)})
-    chosen, rejected = (features(known, _texts(everything, side)) for side in ("chosen", "rejected"))
+    texts = sorted({text for side in ("chosen", "rejected") for text in _texts(everything, side)})
+    found, place = features(known, texts), {text: number for number, text in enumerate(texts)}
+    chosen, rejected = (found[[place[text] for text in _texts(everything, side)]] for side in ("chosen", "rejected"))
     apart = (chosen - rejected).tocsr()
     to, of = len(train), len(train) + len(validation)
     best = max(STRENGTHS, key=lambda strength: (apart[to:of] @ _weights(apart[:to], strength) > 0).mean())
