@@ -34,7 +34,7 @@ def _model(name: str, found: Fields) -> Html:
     heading = tag("h3", breakable(name), " ", tag("small", f"{grouped(count(found.get('pairs')))} held-out pairs"))
     parts = [heading, tag("p", str(found.get("verdict", "")))]
     if count(found.get("pairs")):
-        parts += [tag("div", card(_numbers(name, found)), *_reliability(name, found), class_="flow")]
+        parts += [tag("div", card(_numbers(name, found), class_="settings"), *_reliability(name, found), class_="flow")]
     return join(parts)
 
 
