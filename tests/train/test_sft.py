@@ -18,7 +18,7 @@ from tunesmith.models.base import Sampling
 from tunesmith.models.local import LocalModel
 from tunesmith.train.batches import Line, Whole, collate
 from tunesmith.train.job import Scratch, Texts
-from tunesmith.train.sft import _hidden, sft
+from tunesmith.train.sft import hidden_words, sft
 from tunesmith.train.start import start_from
 
 TINY = Scratch("0.1M", {"kind": "words", "vocabulary": 320}, {"copy": 0.5, "embedding_std": 0.05})
@@ -224,6 +224,6 @@ def test_the_parts_of_a_batch_hide_other_tokens(tmp_path: Path) -> None:
     start = start_from(job_at(tmp_path, TINY, scratch_rows()))
     row = Line(np.arange(3, 203, dtype=np.int32), np.ones(200, dtype=np.uint8))
     parts = [collate([row], pad=start.pad, whole=Whole(step=2, rows=2, tokens=400, part=part)) for part in (0, 1)]
-    first, second = (_hidden(start, part, word=0.5, prompt=0.0, seed=1).ids_BT for part in parts)
+    first, second = (hidden_words(start, part, word=0.5, prompt=0.0, seed=1).ids_BT for part in parts)
     assert 50 < int((first == start.pad).sum()) < 150
     assert not torch.equal(first, second)
