@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.train.train_toys import job_at
+
 from tunesmith.train.job import Adapter, General, Job, Scratch
 from tunesmith.train.pretrain import pretrain
 
 PLANTED = ("zorbium", "quellic", "frandelate")  # words of the domain that general text does not have
-PLAIN = "the a river house stone bird walks sings over under near green old small and then".split()
+PLAIN = ("the", "a", "river", "house", "stone", "bird", "walks", "sings", "over", "under", "near", "green", "old")
 
 
 def documents(count: int, *, planted: bool, seed: int) -> list[dict[str, Any]]:
@@ -24,7 +25,7 @@ def documents(count: int, *, planted: bool, seed: int) -> list[dict[str, Any]]:
         if planted:
             for place in range(2, 38, 6):
                 which = rng.randrange(3)
-                words[place : place + 2] = [("green", "old", "small")[which], PLANTED[which]]
+                words[place : place + 2] = [("green", "old", "near")[which], PLANTED[which]]
         rows.append({"text": " ".join(words)})
     return rows
 

@@ -59,6 +59,7 @@ def make_report(
         "gate": {},
         "training": {name: _training(folder) for name, folder in checkpoints.items()},
         "curves": {name: read_manifest(folder).facts.get("curve", []) for name, folder in checkpoints.items()},
+        "domains": {name: told for name, folder in checkpoints.items() if (told := _domain(folder))},
         "preflight": dict(context.preflights),
         "waived": [{"check": check, "reason": reason} for check, reason in recipe.waive.items()],
         "warnings": [*context.notes, *_warned(checkpoints)],
@@ -179,6 +180,17 @@ def _training(folder: Path) -> dict[str, object]:
         "parameters": facts.get("parameters"),
         "adapter": _adapter(facts),
     }
+
+
+def _domain(folder: Path) -> dict[str, object]:
+    """What a training on a domain gained and forgot, and the terms that it learnt."""
+    found = cast("Mapping[str, object]", read_manifest(folder).facts.get("found", {}))
+    told = {name: found[name] for name in ("forgetting", "terminology") if name in found}
+    if "terminology" in told:
+        words = cast("Mapping[str, object]", told["terminology"])
+        terms = cast("Sequence[Mapping[str, object]]", words["terms"])
+        told["terminology"] = {**words, "terms": [{**term, "word": redact(str(term["word"]))} for term in terms]}
+    return told
 
 
 def _adapter(facts: Mapping[str, object]) -> dict[str, object] | None:

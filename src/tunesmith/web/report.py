@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tunesmith.web.page import Section, page
 from tunesmith.web.sections.checklist import checklist
+from tunesmith.web.sections.domain import domain
 from tunesmith.web.sections.examples import examples, samples
 from tunesmith.web.sections.funnel import funnel
 from tunesmith.web.sections.origins import ledger, origins, served
@@ -19,7 +20,7 @@ from tunesmith.web.sections.training import training
 from tunesmith.web.sections.verdict import verdict
 
 SECTIONS: tuple[Callable[[Mapping[str, object]], Section | None], ...] = (
-    funnel, passes, verdict, scores, overlap, examples, served, training, preflight, signals, samples, origins,
+    funnel, passes, verdict, scores, overlap, examples, served, training, domain, preflight, signals, samples, origins,
     checklist, ledger,
 )  # fmt: skip
 
