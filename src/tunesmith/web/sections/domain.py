@@ -21,24 +21,23 @@ Fields = Mapping[str, object]
 def domain(report: Fields) -> Section | None:
     """A card for each train step that learnt a domain."""
     cards = [
-        card(tag("h3", breakable(name)), *_tables(mapping(told.get("forgetting")), mapping(told.get("terminology"))))
-        for name, told in named(report.get("domains"))
+        card(tag("h3", breakable(name)), *_tables(told), class_="pass") for name, told in named(report.get("domains"))
     ]
     lead = "Held-out documents before and after training: less is better. Intervals are by document."
     return Section("domain", "Domain", join(cards), lead) if cards else None
 
 
-def _tables(forgetting: Fields, terminology: Fields) -> Iterator[Html]:
-    if forgetting:
-        rows = [
-            (join([TEXTS[text], tag("small", unit)]), mapping(mapping(forgetting.get(text)).get(key)))
-            for key, unit in UNITS.items()
-            for text in TEXTS
-            if text in forgetting
-        ]
-        head = ("held out", "before", "after", "difference", "")
-        yield _table("Gained and forgotten", "", head, [[name, *_change(told, _scale([told]))] for name, told in rows])
-    if terminology:
+def _tables(told: Fields) -> Iterator[Html]:
+    texts = {text: mapping(fields) for text, fields in mapping(told.get("forgetting")).items() if text in TEXTS}
+    scales = {unit: _scale([mapping(fields.get(unit)) for fields in texts.values()]) for unit in UNITS}
+    rows = [
+        [join([TEXTS[text], tag("small", said)]), *_change(mapping(fields.get(unit)), scales[unit])]
+        for unit, said in UNITS.items()
+        for text, fields in texts.items()
+    ]
+    if rows:
+        yield _table("Gained and forgotten", "", ("held out", "before", "after", "difference", ""), rows)
+    if terminology := mapping(told.get("terminology")):
         yield from _terms(terminology)
 
 
