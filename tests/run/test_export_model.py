@@ -116,7 +116,11 @@ def test_the_start_of_a_step_with_an_adapter_is_its_base(workspace: Path, home: 
     data = open_dataset(workspace / "datasets" / read_manifest(voice).inputs["data"])
     context = Context(recipe, workspace, LocalExecutor(1), Heard())
     start = run_training(
-        context, recipe.train[1], data, {"writer": find_checkpoint(workspace, "writer")}, untrained=True
+        context,
+        recipe.train[1],
+        {recipe.train[1].data: data},
+        {"writer": find_checkpoint(workspace, "writer")},
+        untrained=True,
     )
     assert (start / "model.safetensors").is_file()
     assert answers(start) == answers(find_checkpoint(workspace, "writer"))

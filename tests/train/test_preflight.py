@@ -12,7 +12,8 @@ from tests.train.train_toys import chat, pair_rows, scratch_rows
 from tunesmith.core.errors import UserError
 from tunesmith.models.chat import END_OF_TURN, PAD
 from tunesmith.train.examined import Examined
-from tunesmith.train.preflight import examine, question_key
+from tunesmith.train.noted import question_key
+from tunesmith.train.preflight import examine
 from tunesmith.train.preflight_numbers import Facts
 from tunesmith.train.preflight_rules import RULES, decide, rule_names
 from tunesmith.train.scratch import scratch_tokenizer
@@ -96,7 +97,7 @@ def test_copies_are_rows_with_the_same_prompt_and_answer() -> None:
 def test_pairs_are_rendered_on_both_sides_and_only_the_last_turn_is_learnt() -> None:
     pairs = pair_rows()
     pairs[0]["rejected"] = pairs[0]["chosen"]
-    found = examined(pairs, compares=True)
+    found = examined(pairs, learns="pairs")
     assert (found.pairs, found.equal_pairs, found.unstopped) == (32, 1, 0)
     assert found.longer_chosen == 0
     single = examined(pairs)
@@ -161,8 +162,8 @@ def test_a_rule_speaks_of_its_own_number(changes: dict[str, Any], rule: str, sta
         ({"leaked": {"test": 1}}, "overlap", "refused"),
         ({"leaked": {}}, "overlap", "not applicable"),
         ({"leaked": {"validation": 1}}, "validation_overlap", "warned"),
-        ({"pairs": 10, "longer_chosen": 1700}, "longer_chosen", "warned"),
-        ({"pairs": 2000, "equal_pairs": 101}, "equal_pairs", "refused"),
+        ({"learns": "pairs", "pairs": 10, "longer_chosen": 1700}, "longer_chosen", "warned"),
+        ({"learns": "pairs", "pairs": 2000, "equal_pairs": 101}, "equal_pairs", "refused"),
         ({"traits": {"a system turn": 100}}, "consistent_format", "warned"),
         ({"traits": {"a system turn": 2000}}, "consistent_format", "passed"),
         ({"traits": {"an answer that ends like a sentence": 900}}, "consistent_format", "passed"),

@@ -9,12 +9,14 @@ import pytest
 import torch
 from tests.train.train_toys import job_at, pair_rows, scratch_rows
 
+from tunesmith.models.reward_model import rewards_of
 from tunesmith.train.batches import IGNORED, Batch
 from tunesmith.train.folder import write_start
 from tunesmith.train.job import Scratch
 from tunesmith.train.losses import answer_logps, sft_loss
 from tunesmith.train.objective import LossName, objective_of
 from tunesmith.train.preferences import DIVERGENCES, LOSSES, Scored, answer_sums
+from tunesmith.train.reward import Preference, reward
 from tunesmith.train.unpaired import UNPAIRED_LOSSES, Judged
 
 trl = pytest.importorskip("trl", reason="trl is not installed (it is in the dev extra); the comparison needs it")
@@ -167,3 +169,36 @@ def moved(model: Any) -> None:
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.02 * torch.randn_like(weight))
+
+
+@pytest.mark.parametrize(("center", "margins"), [(None, False), (0.05, False), (None, True), (0.05, True)])
+def test_our_loss_of_reward_models_and_its_gradient_equal_those_of_trl(
+    center: float | None, margins: bool, tmp_path: Path
+) -> None:
+    from datasets import Dataset
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    rows = [{**row, "margin": 0.25 * (number % 4)} for number, row in enumerate(pair_rows())]
+    reward(job_at(tmp_path, Scratch("0.1M", {"vocabulary": 300}), rows), steps=2)
+    given = [
+        {
+            **{side: [*row["messages"], *row[side]] for side in ("chosen", "rejected")},
+            **({"margin": row["margin"]} if margins else {}),
+        }
+        for row in rows
+    ]
+    common = {"output_dir": str(tmp_path / "trl"), "use_cpu": True, "bf16": False, "report_to": "none"}
+    trainer = trl.RewardTrainer(
+        model=AutoModelForSequenceClassification.from_pretrained(tmp_path / "out", dtype="float32"),
+        args=trl.RewardConfig(
+            **common, per_device_train_batch_size=8, center_rewards_coefficient=center, disable_tqdm=True
+        ),
+        train_dataset=Dataset.from_list(given),
+        processing_class=AutoTokenizer.from_pretrained(tmp_path / "out"),
+    )
+    inputs = first_batch(trainer)
+    theirs = trainer.compute_loss(trainer.model, dict(inputs))
+    ids, pad = inputs["input_ids"], trainer.model.config.pad_token_id
+    rewards = rewards_of(trainer.model, [[t for t in row if t != pad] for row in ids.tolist()], pad=pad)
+    ours = Preference(center or 0.0)(rewards, inputs["margin"] if margins else torch.zeros(len(rewards) // 2))
+    assert_same(trainer.model, theirs, ours.mean())

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from tunesmith.web.report import report_html
+from tunesmith.web.sections.training import training
 
 Report = dict[str, Any]
 SCRIPT = "<script>alert('x')</script>"
@@ -167,3 +168,14 @@ def test_a_bound_off_the_picture_is_told_but_not_drawn() -> None:
     assert "min 2, max 20 · n 10" in page
     assert ">min 2</text>" in page
     assert ">max 20</text>" not in page
+
+
+def test_what_a_training_found_is_told_as_facts_unless_a_section_draws_it() -> None:
+    found = {"tokens": 12345, "reward": {"accuracy": 0.9}, "mixture": {"web_share": 0.25, "by": [1, 2]}}
+    section = training({"training": {"model": {"kind": "pretrain", "found": found}}})
+    assert section is not None
+    body = str(section.body)
+    assert "Found by model" in body
+    assert "12,345" in body
+    assert "mixture web share" in body.replace("<wbr>", "")
+    assert "accuracy" not in body

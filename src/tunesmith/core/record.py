@@ -39,6 +39,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "tools": pa.string(),
     "chosen": MESSAGES,
     "rejected": MESSAGES,
+    "margin": pa.float64(),  # by how much chosen is better than rejected; null where nobody says
     "desirable": pa.bool_(),  # whether the last turn of `messages` is a good answer; null where nobody says
     "target": pa.string(),
     "source": pa.string(),

@@ -19,7 +19,9 @@ from tunesmith.core.hashing import canonical_json
 from tunesmith.core.record import COLUMNS, ORIGIN, Record, message, record_id, schema_of
 
 PLACE = ("uri", "line", "offset", "date")
-GIVEN_BY_SOURCE = ("text", "messages", "tools", "chosen", "rejected", "desirable", "target", "group", "license")
+GIVEN_BY_SOURCE = (
+    *("text", "messages", "tools", "chosen", "rejected", "margin", "desirable", "target", "group", "license"),
+)
 CONTENT_COLUMNS = (*GIVEN_BY_SOURCE, "meta")  # what a row without a key is known by
 NOT_CONTENT = frozenset({"quarantine", "key", "origin", "meta", *PLACE, *GIVEN_BY_SOURCE})
 FLAGS = {"true": True, "false": False}
@@ -230,6 +232,7 @@ FIT: dict[str, Callable[[object, str], object]] = {
     "messages": _messages,
     "chosen": _turns,
     "rejected": _turns,
+    "margin": _number,
     "desirable": _flag,
     "tools": _json,
     "group": _label,

@@ -34,6 +34,11 @@ class Check:
     high: float | None = None
     against: str | None = None
     by: By | None = None
+    lower_is_better: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        """The check as it stands in report.json; that lower is better is said only where it is."""
+        return {name: value for name, value in asdict(self).items() if name != "lower_is_better" or value}
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Verdict:
 
     def as_json(self) -> dict[str, object]:
         """The verdict as it stands in report.json."""
-        return {"state": self.state, "checks": [asdict(check) for check in self.checks]}
+        return {"state": self.state, "checks": [check.as_json() for check in self.checks]}
 
 
 def decide(
@@ -94,7 +99,8 @@ def _checks(
             inner = cast("Rules", given) if isinstance(given, Mapping) else {"above": given}
             bound = _float(inner["above"])
             to = cast("str | None", inner.get("to", rules.get("to")))
-            yield _relative(Check(metric, rule, bound, "undecidable", ""), to, numbers, mine, lower)
+            check = Check(metric, rule, bound, "undecidable", "", lower_is_better=lower)
+            yield _relative(check, to, numbers, mine, lower)
 
 
 def _limit(metric: str, rule: str, bound: float, number: Number) -> Check:

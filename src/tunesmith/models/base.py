@@ -1,4 +1,4 @@
-"""What every room sees of a model: four verbs, and a list of those it can do."""
+"""What every room sees of a model: four verbs, and a list of those it can do; what reads texts; what judges."""
 
 from __future__ import annotations
 
@@ -37,6 +37,29 @@ class TokenLogprobs:
 
     tokens: tuple[str, ...]
     logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely a model finds a text: the negative log-likelihood of its tokens in nats, and how large it is."""
+
+    nats: float
+    tokens: int
+    bytes: int  # in UTF-8, whatever the tokenizer
+
+
+class Reader(Protocol):
+    """What says how likely texts are: every model on this machine."""
+
+    def likelihoods(self, texts: Sequence[str]) -> list[Likelihood]:
+        """How likely each text is, in order."""
+
+
+class Judge(Protocol):
+    """What says how good answers are: a reward model, or an arm around a rule."""
+
+    def of_chats(self, chats: Sequence[Chat]) -> list[float]:
+        """The reward of the last turn of each chat: higher is better."""
 
 
 class Model(Protocol):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.models.base import Likelihood
+
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+WINDOW = 4096  # tokens of a document that are read together at most, so that the logits of a window fit into memory
 AT_ONCE = 8192  # tokens of a batch, padding included
 LOGITS_AT_ONCE = 2**27
 
@@ -90,3 +94,46 @@ def pieces_of(length: int, most: int) -> list[tuple[int, int]]:
     [(0, 2), (2, 4), (4, 5)]
     """
     return [(begin, min(begin + most, length)) for begin in range(0, length, most)]
+
+
+def likelihoods(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], *, room: int | None
+) -> list[Likelihood]:
+    """How likely a model finds each text as a document of its own, behind the token that begins (or ends) documents.
+
+    A text of more than `room` tokens (or 4,096) is read in windows side by side, each from the last token before it.
+    The caller sets precision and eval mode.
+    """
+    first = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    pieces: list[npt.NDArray[np.int64]] = []
+    owners: list[int] = []
+    sizes: list[int] = []
+    for place, ids in enumerate(ids_of_texts(tokenizer, texts)):
+        behind = np.array([first, *ids], dtype=np.int64)
+        sizes.append(len(ids))
+        for begin, end in pieces_of(len(ids), min(room or WINDOW, WINDOW)):
+            pieces.append(behind[begin : end + 1])
+            owners.append(place)
+    nats = np.zeros(len(texts))
+    for owner, found in zip(owners, token_nats(model, pieces, pad=int(first)), strict=True):
+        nats[owner] += found.sum(dtype=np.float64)
+    return [
+        Likelihood(float(total), size, len(text.encode())) for total, size, text in zip(nats, sizes, texts, strict=True)
+    ]
+
+
+def ids_of_texts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
+    """The token ids of each text, nothing put around it; special tokens that it spells stay text."""
+    with as_text(tokenizer):
+        return [one.ids for one in tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+
+@contextmanager
+def as_text(tokenizer: PreTrainedTokenizerFast) -> Iterator[None]:
+    """Special tokens that a text spells stay text: no document ends another, or opens a turn."""
+    inner = tokenizer.backend_tokenizer
+    before, inner.encode_special_tokens = inner.encode_special_tokens, True
+    try:
+        yield
+    finally:
+        inner.encode_special_tokens = before

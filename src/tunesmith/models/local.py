@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from tunesmith.core.errors import UserError
 from tunesmith.models.adapter_folder import is_adapter, load_base, put_on, read_adapter
-from tunesmith.models.base import Answer, Chat, Sampling, TokenLogprobs
+from tunesmith.models.base import Answer, Chat, Likelihood, Sampling, TokenLogprobs
 from tunesmith.models.chat import Tokens, render_all, template_hash
 from tunesmith.models.generation import (
     Decoding,
@@ -21,6 +21,8 @@ from tunesmith.models.generation import (
     virtual_tokens,
     wants_equal_lengths,
 )
+from tunesmith.models.likelihood import likelihoods
+from tunesmith.models.reward_model import is_reward_model
 from tunesmith.models.template import check_template
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class LocalModel:
     only a near tie could end otherwise. Sampled answers repeat for the same seed and the same list of chats.
     """
 
-    can = frozenset({"generate", "logprobs"})
+    can = frozenset({"generate", "logprobs", "likelihoods"})
 
     def __init__(
         self, folder: Path, *, name: str | None = None, batch_size: int = 128, loaded: Loaded | None = None
@@ -96,6 +98,13 @@ class LocalModel:
         for indices in in_batches(rows, self.batch_size // 4 or 1, self._lengths(rows)):
             found.update(zip(indices, self._logprobs([rows[i] for i in indices]), strict=True))
         return [found[i] for i in range(len(rows))]
+
+    def likelihoods(self, texts: Sequence[str]) -> list[Likelihood]:
+        """How likely each text is as a document of its own; no template is put around it."""
+        import torch
+
+        with torch.inference_mode(), self.precision.autocast():
+            return likelihoods(self.model, self.tokenizer, texts, room=self.decoding.room)
 
     def _lengths(self, rows: Sequence[Tokens]) -> list[int]:
         """What rows must have in common to share a batch: their lengths, where padding would change answers."""
@@ -146,6 +155,11 @@ def load(folder: Path, *, four_bit: bool = False) -> Loaded:
     adapter = read_adapter(folder) if is_adapter(folder) else None
     if adapter is None and not (folder / "config.json").exists():
         raise UserError(f"{folder} is not a model folder.", "It needs config.json, model.safetensors and a tokenizer.")
+    if is_reward_model(folder):
+        hint = "Ask it for rewards: - metrics: [pair_accuracy], or reward: in an rlhf step."
+        raise UserError(
+            f"{folder.parent.name}/{folder.name} is a reward model: it judges answers, it writes none.", hint
+        )
     check_template(folder)
     logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -22,6 +22,11 @@ def chat_of(row: Row) -> Conversation:
     return Conversation(tuple(_without_weight(message) for message in asked), conversation.tools)
 
 
+def asked_of(row: Row) -> Conversation:
+    """What a row asks: of a pair all its messages, else the chat before the last assistant turn."""
+    return conversation_of(row) if row.get("chosen") else chat_of(row)
+
+
 def target_of(row: Row) -> str:
     """The expected answer: the last assistant turn, or the column `target`; raises UserError if there is neither.
 

@@ -8,6 +8,7 @@ from typing import cast
 from tunesmith.core.bound import Bound, parse_bound
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import Named, names, near
+from tunesmith.evaluate.asked import Asks, asks_of
 from tunesmith.evaluate.check_gate import check_gate
 from tunesmith.recipe.fields import Found, one_of, take
 from tunesmith.recipe.grammar import Arm, DataList, Evaluation, Feed, Metric, TrainStep
@@ -30,9 +31,9 @@ def parse_evaluation(
         found.error(f"{at}: evaluate: is a mapping.", "It takes on:, metrics:, against: and gate:.")
         return None
     one_of(at, KEYS, found)
-    trained = [step.name for step in train]
     metrics = tuple(metric for item in _items(at, "metrics", found) if (metric := _metric(item, found)))
-    arms = tuple(arm for item in _items(at, "against", found) if (arm := _arm(item, found, lists, trained, base)))
+    asks = _asks(at, metrics, found)
+    arms = tuple(arm for item in _items(at, "against", found) if (arm := _arm(item, found, lists, train, base, asks)))
     _check_once(at, "metrics", [metric.label for metric in metrics], found)
     _check_once(at, "against", [arm.label for arm in arms], found)
     if not metrics and not take(at, "metrics"):
@@ -47,7 +48,7 @@ def parse_evaluation(
     return Evaluation(
         on=feed,
         metrics=metrics,
-        candidates=_candidates(at, found, trained),
+        candidates=_candidates(at, found, train, asks),
         against=arms,
         gate=gate,
         cluster=_cluster(take(at, "cluster"), found),
@@ -132,7 +133,26 @@ def _metric(item: At, found: Found) -> Metric | None:
     return Metric(named, found.name(label, default=fallback) if label else fallback, values, rewrite)
 
 
-def _arm(item: At, found: Found, lists: Mapping[str, DataList], trained: list[str], base: str | None) -> Arm | None:
+def _asks(at: At, metrics: tuple[Metric, ...], found: Found) -> Asks:
+    """What all metrics ask models for: a model is asked once."""
+    asked = {
+        metric.label: "answers" if metric.function.kind == "signal" else asks_of(metric.function) for metric in metrics
+    }
+    if len(set(asked.values())) > 1:
+        told = ", ".join(f"{label} for {what}" for label, what in asked.items())
+        hint = "Measure answers, the likelihood of documents or the rewards of pairs in one recipe each."
+        found.error(f"{take(at, 'metrics')}: the metrics ask for different things: {told}.", hint)
+    return next(iter(asked.values()), "answers")
+
+
+def _arm(
+    item: At,
+    found: Found,
+    lists: Mapping[str, DataList],
+    train: tuple[TrainStep, ...],
+    base: str | None,
+    asks: Asks,
+) -> Arm | None:
     name, own = _named_entry(item, found)
     if not name:
         return None
@@ -140,8 +160,13 @@ def _arm(item: At, found: Found, lists: Mapping[str, DataList], trained: list[st
     rows = parse_feed(str(own.pop("rows").value)) if "rows" in own else None
     if rows and (rows.name not in lists or (rows.part and rows.part not in parts_of(lists, rows.name))):
         found.error(f"{item}: there are no rows {rows}.", near(rows.name, list(lists)))
+    trained = [step.name for step in train]
     if name in trained:
+        _check_gives(item, train[trained.index(name)], asks, found)
         return Arm("train", label)
+    if name in ("base", "untrained") and asks == "rewards":
+        found.error(f"{item}: {name} is no reward model.", "Compare with longer, or with another reward step.")
+        return None
     if name in ("base", "untrained"):
         if name == "base" and (base is None or base.startswith("scratch:")):
             found.error(
@@ -152,28 +177,56 @@ def _arm(item: At, found: Found, lists: Mapping[str, DataList], trained: list[st
         known = [*trained, "base", "untrained", *names("arm")]
         found.error(f"{item}: there is no arm {name!r}.", near(name, known))
         return None
-    return _function_arm(item, name, label, rows, own, found)
+    return _function_arm(item, name, label, rows, own, found, asks)
 
 
-def _function_arm(item: At, name: str, label: str, rows: Feed | None, own: dict[str, At], found: Found) -> Arm | None:
+def _function_arm(
+    item: At, name: str, label: str, rows: Feed | None, own: dict[str, At], found: Found, asks: Asks
+) -> Arm | None:
     named = Named("arm", name, str(found.folder))
     try:
         values, mistakes = check_parameters(named, own, item, engine=GIVEN_TO_ARMS)
+        gives = asks_of(named)
     except UserError as error:
         found.error(f"{item}: {error.problem}", error.hint)
         return None
     found.errors.extend(mistakes)
+    if gives != asks:
+        found.error(
+            f"{item}: {name} gives {gives}, and the metrics ask for {asks}.", f"Arms for it: {_arms_for(asks)}."
+        )
     return Arm("function" if ":" in name else "registered", label, named, rows, values)
 
 
-def _candidates(at: At, found: Found, trained: list[str]) -> tuple[str, ...]:
+def _arms_for(asks: Asks) -> str:
+    """What can be compared with, in words."""
+    registered = [name for name in names("arm") if asks_of(Named("arm", name)) == asks]
+    return ", ".join([*registered, "the name of a train step", *(["base", "untrained"] if asks != "rewards" else [])])
+
+
+def _check_gives(at: At, step: TrainStep, asks: Asks, found: Found) -> None:
+    """Note a model that cannot give what the metrics ask for."""
+    if step.judges and asks != "rewards":
+        hint = "Measure it by pair_accuracy, in a recipe of its own."
+        found.error(f"{at}: {step.name} is a reward model, and the metrics ask for {asks}.", hint)
+    elif asks == "rewards" and not step.judges:
+        hint = "pair_accuracy measures reward steps."
+        found.error(f"{at}: {step.name} is no reward model, and the metrics ask for rewards.", hint)
+
+
+def _candidates(at: At, found: Found, train: tuple[TrainStep, ...], asks: Asks) -> tuple[str, ...]:
+    """The steps that are evaluated: those named, or the last one that gives what the metrics ask for."""
+    steps = {step.name: step for step in train}
     given = [str(item.value) for item in _items(at, "candidates", found)]
     for name in given:
-        if name not in trained:
-            found.error(f"{take(at, 'candidates')}: there is no train step {name!r}.", near(name, trained))
-    if not given and not trained:
-        found.error(f"{at}: there is nothing to evaluate.", "Add a train: step.")
-    return tuple(given) or tuple(trained[-1:])
+        if name not in steps:
+            found.error(f"{take(at, 'candidates')}: there is no train step {name!r}.", near(name, list(steps)))
+        else:
+            _check_gives(at.child("candidates"), steps[name], asks, found)
+    fitting = [step.name for step in train if step.judges == (asks == "rewards")]
+    if not given and not fitting:
+        found.error(f"{at}: there is nothing to evaluate.", "Add a train: step that gives what the metrics ask for.")
+    return tuple(given) or tuple(fitting[-1:])
 
 
 def _gate(

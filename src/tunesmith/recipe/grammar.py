@@ -10,6 +10,7 @@ from typing import Literal
 from tunesmith.core.bound import Bound
 from tunesmith.core.record import Where
 from tunesmith.core.registry import Named
+from tunesmith.evaluate.asked import Asks, asks_of
 
 StepKind = Literal["source", "signal", "edit", "pass", "make", "review"]
 STEP_KINDS: tuple[StepKind, ...] = ("source", "signal", "edit", "pass", "make", "review")
@@ -87,6 +88,21 @@ class TrainStep:
     replay: str | None = None  # the list of general text that is learnt beside
     reward: tuple[RewardTerm, ...] = ()  # what answers are rewarded by
 
+    @property
+    def learns(self) -> str:
+        """What the trainer takes its rows for: chats, pairs, texts or prompts."""
+        return str(getattr(self.trainer.module(), "LEARNS", "chats"))
+
+    @property
+    def judges(self) -> bool:
+        """Whether it makes a reward model, which judges answers and writes none."""
+        return self.trainer.name == "reward"
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The lists whose rows it learns from."""
+        return (self.data,) if self.replay is None else (self.data, self.replay)
+
 
 @dataclass(frozen=True)
 class RewardTerm:
@@ -130,6 +146,11 @@ class Evaluation:
     cluster: str | None = None
     sample: int | None = None
     slices: Mapping[str, Mapping[str, Bound]] = field(default_factory=dict)
+
+    @property
+    def asks(self) -> Asks:
+        """What its metrics, all alike, ask models for."""
+        return asks_of(self.metrics[0].function) if self.metrics else "answers"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tunesmith.core.registry import near
 from tunesmith.evaluate.checklist import check_waive
 from tunesmith.recipe.evaluation import parse_evaluation
 from tunesmith.recipe.fields import Found, one_of, take
-from tunesmith.recipe.grammar import TRACKERS, Recipe, Serve
+from tunesmith.recipe.grammar import TRACKERS, Evaluation, Recipe, Serve
 from tunesmith.recipe.lists import parse_lists
 from tunesmith.recipe.order import check_order
 from tunesmith.recipe.sets import apply_sets
@@ -62,7 +62,7 @@ def _parse(root: At, found: Found, text: str) -> Recipe:
         data=lists,
         train=train,
         evaluate=evaluate,
-        serve=_serve(take(root, "serve"), found, list(evaluate.candidates if evaluate else ())),
+        serve=_serve(take(root, "serve"), found, evaluate),
         waive=_waive(take(root, "waive"), found),
         quarantine=_quarantine(take(root, "quarantine"), found),
         folder=found.folder,
@@ -96,9 +96,12 @@ def _quarantine(at: At | None, found: Found) -> Bound:
     return found.attempt(lambda: parse_bound(at.plain, str(at)), default=QUARANTINE)
 
 
-def _serve(at: At | None, found: Found, models: list[str]) -> Serve | None:
+def _serve(at: At | None, found: Found, evaluate: Evaluation | None) -> Serve | None:
     if at is None:
         return None
+    models = list(evaluate.candidates if evaluate else ())
+    if evaluate is not None and evaluate.asks == "rewards":
+        found.error(f"{at}: the candidates are reward models, which write no answers.", "Leave serve: out.")
     if not isinstance(at.value, Mapping):
         found.error(f"{at}: serve: is a mapping.", "For example serve: {store: true}.")
         return None

@@ -17,8 +17,7 @@ def needs(recipe: Recipe) -> dict[str, set[str]]:
     for step in recipe.train:
         before = {f"train.{step.start}"} if step.start in trained else set()
         before |= {f"train.{term.name}" for term in step.reward if term.name in trained}
-        rows = {f"data.{name}" for name in (step.data, step.replay) if name}
-        graph[f"train.{step.name}"] = rows | before | held_out
+        graph[f"train.{step.name}"] = {f"data.{name}" for name in step.lists} | before | held_out
     return graph
 
 

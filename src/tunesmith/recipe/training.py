@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import Named, names, near
+from tunesmith.evaluate.asked import asks_of
 from tunesmith.recipe.fields import Found, first_key, take
 from tunesmith.recipe.grammar import AdapterChoice, DataList, RewardTerm, TrainStep
 from tunesmith.recipe.lists import parts_of
@@ -142,13 +143,16 @@ def _search(at: At | None, named: Named, step: At, found: Found) -> dict[str, tu
 
 
 def _start(at: At, found: Found, base: str | None, above: list[TrainStep]) -> str:
-    start = found.text(take(at, "from"), default=None) or (above[-1].name if above else base)
+    written = [step.name for step in above if not step.judges]  # a reward model is no start of one that answers
+    start = found.text(take(at, "from"), default=None) or (written[-1] if written else base)
     if start is None:
         found.error(
             f"{at}: nothing says what it starts from.", "Add base: (a model folder, or scratch:1M) to the recipe."
         )
         return "scratch:1M"
     known = [step.name for step in above]
+    if start in known and start not in written:
+        found.error(f"{take(at, 'from')}: {start!r} is a reward model.", "Start from a step that answers.")
     if start in known:
         return start
     if start.startswith(SCRATCH):
@@ -207,6 +211,8 @@ def _replay(at: At, named: Named, found: Found, lists: Mapping[str, DataList]) -
 def _reward(at: At, named: Named, above: list[TrainStep], found: Found) -> tuple[RewardTerm, ...]:
     """`reward: style`, or with weights `reward: {helpful: 1, rouge_l: 0.5}`: metrics and reward models."""
     given, takes = take(at, "reward"), getattr(named.module(), "REWARDED", False)
+    if named.name == "reward":  # there the word names the step
+        return ()
     if given is None or not takes:
         if given is not None:
             found.error(f"{given}: {named.name} takes no reward.", "reward: belongs to an rlhf step.")
@@ -224,7 +230,7 @@ def _reward(at: At, named: Named, above: list[TrainStep], found: Found) -> tuple
 
 def _terms(at: At, name: str, weight: float, above: list[TrainStep], found: Found) -> list[RewardTerm]:
     step = next((one for one in above if one.name == name), None)
-    if step is not None and step.trainer.name != "reward":
+    if step is not None and not step.judges:
         found.error(f"{at}: {name!r} is trained by {step.trainer.name}, not a reward model.", "Name a reward step.")
     elif step is not None or is_model(found.folder / name):
         return [RewardTerm(name, weight)]
@@ -232,6 +238,8 @@ def _terms(at: At, name: str, weight: float, above: list[TrainStep], found: Foun
         metric = Named("metric", name, str(found.folder))
         try:
             metric.load()
+            if asks_of(metric) != "answers":
+                raise UserError(f"{name} measures {asks_of(metric)}, not answers.", "Choose another metric.")
         except UserError as error:
             hint = f"{error.hint} A reward is a metric, a reward step above, or the folder of a reward model."
             found.error(f"{at}: {error.problem}", hint)

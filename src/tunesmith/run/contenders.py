@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import Named
 from tunesmith.data.dataset import Dataset
-from tunesmith.models.base import Model
+from tunesmith.models.base import Judge, Model
 from tunesmith.recipe import Evaluation
 from tunesmith.recipe.grammar import Arm, Feed
 from tunesmith.run.bases import find_base
@@ -23,26 +22,29 @@ COLUMNS = ("id", "messages", "target", "group", "meta", "domain", "part")
 
 @dataclass(frozen=True)
 class Contender:
-    """A candidate or an arm: what it answers with, loaded only if its answers are not yet there."""
+    """A candidate or an arm: what it answers or judges with, loaded only if what it gives is not yet there."""
 
     name: str
     key: str
-    load: Callable[[], Model]
+    load: Callable[[], object]
 
 
 def contenders(
     context: Context, evaluation: Evaluation, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]
 ) -> list[Contender]:
     """The candidates of an evaluation, then the arms that they are compared with."""
-    candidates = [_local(name, checkpoints[name]) for name in evaluation.candidates]
+    judges = evaluation.asks == "rewards"
+    candidates = [_local(name, checkpoints[name], judges=judges) for name in evaluation.candidates]
     arms = [
-        _arm(context, arm, lists, checkpoints) for arm in evaluation.against if arm.label not in evaluation.candidates
+        _arm(context, arm, lists, checkpoints, judges=judges)
+        for arm in evaluation.against
+        if arm.label not in evaluation.candidates
     ]
     return candidates + arms
 
 
-def _local(name: str, folder: Path) -> Contender:
-    return Contender(name, ref_of(folder), lambda: _load(folder, name))
+def _local(name: str, folder: Path, *, judges: bool = False) -> Contender:
+    return Contender(name, ref_of(folder), lambda: _load_judge(folder) if judges else _load(folder, name))
 
 
 def _load(folder: Path, name: str) -> Model:
@@ -53,9 +55,17 @@ def _load(folder: Path, name: str) -> Model:
     return LocalModel(folder, name=name)
 
 
-def _arm(context: Context, arm: Arm, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path]) -> Contender:
+def _load_judge(folder: Path) -> Judge:
+    from tunesmith.models.reward_model import RewardModel
+
+    return RewardModel(folder)
+
+
+def _arm(
+    context: Context, arm: Arm, lists: Mapping[str, Dataset], checkpoints: Mapping[str, Path], *, judges: bool
+) -> Contender:
     if arm.kind == "train":
-        return _local(arm.label, checkpoints[arm.label])
+        return _local(arm.label, checkpoints[arm.label], judges=judges)
     if arm.kind == "base":
         base = find_base(context, str(context.recipe.base), "base")
         return Contender(arm.label, base.key, lambda: _load(base.folder, arm.label))
@@ -87,13 +97,13 @@ def _training_feed(context: Context) -> Feed | None:
     return Feed(context.recipe.train[0].data, "train") if context.recipe.train else None
 
 
-def _function_model(arm: Arm, function: Named | None, feed: Feed | None, lists: Mapping[str, Dataset]) -> Model:
+def _function_model(arm: Arm, function: Named | None, feed: Feed | None, lists: Mapping[str, Dataset]) -> object:
     from tunesmith.models.function import as_model
 
     assert function is not None
     rows = _rows(lists[feed.name], feed.part) if feed else []
     if arm.kind == "registered":
-        return cast(Model, function.load()(base=None, rows=rows, name=arm.label, **arm.parameters))
+        return function.load()(base=None, rows=rows, name=arm.label, **arm.parameters)
     return as_model(function.load(), name=arm.label, rows=rows, parameters=arm.parameters)
 
 

@@ -11,7 +11,7 @@ from typing import cast
 
 from tunesmith.core.artifact import read_manifest, write_json
 from tunesmith.data.dataset import Dataset
-from tunesmith.evaluate.answer import answer
+from tunesmith.evaluate.asked import Asks, ask
 from tunesmith.evaluate.compare import Compared, compare
 from tunesmith.evaluate.gate import Verdict, decide
 from tunesmith.evaluate.score import Scores, lower_is_better, score
@@ -42,6 +42,7 @@ class Evaluated:
     checkpoints: Mapping[str, Path]
     scored: int | None = None  # how often a gate has scored this test set, this time included
     overlap: TrainOverlap | None = None  # of the rows with those trained on
+    asks: Asks = "answers"  # what the metrics asked models for
 
 
 def run_evaluation(
@@ -52,7 +53,7 @@ def run_evaluation(
     rows = scored_rows(context, evaluation, dataset)
     everyone = contenders(context, evaluation, lists, checkpoints)
     answers = {one.name: _answers(context, one, rows, evaluation, dataset) for one in everyone}
-    targets = [target_of(row) for row in rows]
+    targets = [target_of(row) if evaluation.asks == "answers" else "" for row in rows]
     overlap = train_overlap(context, rows, dataset, lists)
     with context.timed("score"):
         scores = {name: _scores(evaluation.metrics, given, rows, targets) for name, given in answers.items()}
@@ -71,7 +72,7 @@ def run_evaluation(
     folder = _write_verdict(context, evaluation, dataset, everyone, compared, verdicts)
     candidates = {name: checkpoints[name] for name in evaluation.candidates}
     scored = _count_score(context, dataset, evaluation, folder) if verdicts else None
-    return Evaluated(folder, compared, verdicts, answers, rows, targets, candidates, scored, overlap)
+    return Evaluated(folder, compared, verdicts, answers, rows, targets, candidates, scored, overlap, evaluation.asks)
 
 
 def _count_score(context: Context, dataset: Dataset, evaluation: Evaluation, verdict: Path) -> int | None:
@@ -89,8 +90,10 @@ def _count_score(context: Context, dataset: Dataset, evaluation: Evaluation, ver
 def _answers(
     context: Context, one: Contender, rows: Sequence[Row], evaluation: Evaluation, dataset: Dataset
 ) -> list[str]:
-    """The answers of one contender: an artifact, so that a rerun does not ask again."""
-    parameters = {"on": str(evaluation.on), "sample": evaluation.sample, "model": one.key}
+    """What one contender gives for the rows: an artifact, so that a rerun does not ask again."""
+    parameters: dict[str, object] = {"on": str(evaluation.on), "sample": evaluation.sample, "model": one.key}
+    if evaluation.asks != "answers":
+        parameters["asks"] = evaluation.asks
     inputs = {"model": one.key, "rows": ref_of(dataset.folder)}
     plan = Plan("report", f"answers-{one.name}", "answers", VERSION, parameters, inputs, context.recipe.seed)
 
@@ -98,8 +101,9 @@ def _answers(
         def progress(done: int, total: int) -> None:
             context.show.progress(f"answer {one.name}", done, total, {})
 
-        given = answer(one.load(), rows, sampling=Sampling(seed=context.recipe.seed), progress=progress)
-        lines = [{"id": row["id"], **vars(item)} for row, item in zip(rows, given, strict=True)]
+        sampling = Sampling(seed=context.recipe.seed)
+        given = ask(evaluation.asks, one.load(), rows, sampling=sampling, progress=progress)
+        lines = [{"id": row["id"], **item} for row, item in zip(rows, given, strict=True)]
         write_json(out / "answers.json", {"answers": lines})
         return Made({"answers": len(lines)})
 

@@ -28,7 +28,7 @@ def evidence_of(
     """The evidence of one run."""
     trained = {step.name: read_manifest(checkpoints[step.name]).facts for step in recipe.train}
     supervised = [facts for facts in trained.values() if facts.get("trainer") == "sft"]
-    rows = {step.data: _trained_rows(lists[step.data]) for step in recipe.train}
+    rows = {name: _trained_rows(lists[name]) for step in recipe.train for name in step.lists}
     read = [name for name in lists if recipe.data[name].feed is None and name not in references(recipe)]
     return Evidence(
         sources={name: cast(Mapping[str, int], manifests(lists[name])[0].facts.get("sources", {})) for name in read},
@@ -78,7 +78,9 @@ def references(recipe: Recipe) -> set[str]:
         for value in step.parameters.values()
         if isinstance(value, Feed)
     }
-    used = {step.data for step in recipe.train} | {data.feed.name for data in recipe.data.values() if data.feed}
+    used = {name for step in recipe.train for name in step.lists} | {
+        data.feed.name for data in recipe.data.values() if data.feed
+    }
     return compared - used - ({recipe.evaluate.on.name} if recipe.evaluate else set())
 
 

@@ -142,7 +142,7 @@ def _rows_of(export: Export) -> list[Chat]:
     for dataset in trained_on(export.workspace, export.checkpoint):
         columns = [name for name in ("id", "messages", "target", "chosen") if name in dataset.columns]
         rows = (row for table in dataset.tables(columns, part="train") for row in table.to_pylist())
-        return [chat_of(row) for row in islice(rows, COMPARED)]
+        return [chat_of(row) for row in islice((row for row in rows if row.get("messages")), COMPARED)]
     return []
 
 

@@ -51,7 +51,8 @@ def model_card(name: str, folder: Path, recipe: Recipe, report: Report) -> str:
 
 def _about(name: str, of: Lineage) -> str:
     facts = of.own.facts
-    what = "An adapter for a language model" if of.is_adapter else "A language model"
+    kind = "reward model" if of.judges else "language model"
+    what = f"An adapter for a {kind}" if of.is_adapter else f"A {kind}"
     if of.base:
         revision = f" at the commit {of.base['revision']}" if "revision" in of.base else ""
         license_ = f"Its licence, as its card has it: {of.license}." if of.license else "Its licence is not known here."
@@ -94,7 +95,7 @@ def _settings(own: Manifest, recipe: Recipe) -> Iterator[tuple[str, object, str]
 
 def _data(of: Lineage, report: Report) -> str:
     """The lists trained on: their versions, parts, sources and licences."""
-    refs = {one.inputs["data"].partition("/")[0]: one.inputs["data"] for one in of.steps}
+    refs = {ref.partition("/")[0]: ref for ref in of.datasets}
     lists = [
         [name, ref.partition("/")[2], ", ".join(f"{part} {rows:,}" for part, rows in _counts(report, name, "parts")),
          list_of(report, name).get("fed_from")] for name, ref in refs.items()
@@ -134,6 +135,8 @@ def _checklist(report: Report) -> str:
 
 
 def _use(name: str, of: Lineage, report: Report, serve: Serve) -> str:
+    if of.judges or of.own.facts.get("template") is None:
+        return _use_of_others(of)
     load = 'pipeline("text-generation", model=".")  # the folder of this card'
     code = f"""
 from transformers import pipeline
@@ -157,6 +160,28 @@ print(client.chat.completions.create(model="{name}", messages=chat).choices[0].m
     else:
         parts.append("`tunesmith serve` does not serve it: no gate has passed it.")
     return "\n\n".join(parts)
+
+
+def _use_of_others(of: Lineage) -> str:
+    """How to use what is not asked in chats."""
+    if of.judges:
+        code = """
+from pathlib import Path
+from tunesmith.models.reward_model import RewardModel
+
+chat = [{"role": "user", "content": "What is it?"}, {"role": "assistant", "content": "A hammer."}]
+print(RewardModel(Path(".")).of_chats([chat]))  # higher is better; the zero means nothing
+"""
+        said = "It judges answers and writes none; `tunesmith serve` does not serve it."
+    else:
+        code = """
+from transformers import pipeline
+
+model = pipeline("text-generation", model=".")  # the folder of this card
+print(model("Once upon a time")[0]["generated_text"])
+"""
+        said = "It continues text, and has no chat template to be asked in; `tunesmith serve` does not serve it."
+    return f"{said}\n\n{fenced(code.strip(), 'python')}"
 
 
 def _recipe(recipe: Recipe) -> str:

@@ -53,7 +53,23 @@ class Lineage:
     @property
     def lists(self) -> list[str]:
         """The lists trained on, each once."""
-        return list(dict.fromkeys(one.inputs["data"].partition("/")[0] for one in self.steps))
+        return [ref.partition("/")[0] for ref in self.datasets]
+
+    @property
+    def datasets(self) -> list[str]:
+        """The datasets trained on (NAME/KEY), those that were replayed too, each once."""
+        refs = (one.inputs.get(name) for one in self.steps for name in ("data", "replay"))
+        return list(dict.fromkeys(ref for ref in refs if ref is not None))
+
+    @property
+    def judges(self) -> bool:
+        """Whether it is a reward model, which judges answers and writes none."""
+        return self.own.facts["trainer"] == "reward"
+
+    @property
+    def task(self) -> str:
+        """What a hub calls what it does."""
+        return "text-classification" if self.judges else "text-generation"
 
 
 def lineage_of(folder: Path) -> Iterator[Manifest]:
@@ -78,7 +94,7 @@ def front_matter(name: str, of: Lineage, recipe: Recipe, report: Report) -> str:
         "base_model": of.base["name"] if on_hub else None,
         "base_model_relation": ("adapter" if of.is_adapter else "finetune") if on_hub else None,
         "library_name": "peft" if of.is_adapter else "transformers",
-        "pipeline_tag": "text-generation",
+        "pipeline_tag": of.task,
         "language": languages_in(languages_of(of, report)),
         "datasets": _hub_datasets(of.lists, recipe),
         "tags": ["tunesmith", *trainers, recipe.goal],
@@ -120,7 +136,7 @@ def _model_index(name: str, of: Lineage, report: Report) -> list[dict[str, objec
     gate = _gate(of, report)
     dataset = {"name": str(gate.parameters["on"]), "type": gate.inputs["rows"].partition("/")[0]}
     metrics = [{"type": metric, "name": metric, "value": value} for metric, value in measured.items()]
-    results = [{"task": {"type": "text-generation"}, "dataset": dataset, "metrics": metrics}]
+    results = [{"task": {"type": of.task}, "dataset": dataset, "metrics": metrics}]
     return [{"name": name, "results": results}]
 
 

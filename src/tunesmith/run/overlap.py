@@ -46,7 +46,7 @@ def train_overlap(
     """What of these rows stands among the rows trained on; None where nothing is trained."""
     from tunesmith.data.passes import contamination
 
-    trained = sorted({step.data for step in context.recipe.train})
+    trained = sorted({name for step in context.recipe.train for name in step.lists})
     if not trained:
         return None
     bound = parse_bound(contamination.KEEP["overlap"], "contamination.KEEP")
@@ -57,7 +57,7 @@ def train_overlap(
     def work(out: Path) -> Made:
         from tunesmith.data.overlap import overlaps_of_items
 
-        items = [(str(row["id"]), prompt_of(chat_of(row))) for row in rows]
+        items = [(str(row["id"]), _asked(row)) for row in rows]
         found = overlaps_of_items(items, (part for name in trained for part in _trained(lists[name])))
         write_json(out / "overlap.json", {"rows": [{"overlap": each.overlap, "row": each.row} for each in found]})
         return Made({"rows": len(rows)})
@@ -70,6 +70,11 @@ def train_overlap(
         [None if each["row"] is None else str(each["row"]) for each in found],
         bound,
     )
+
+
+def _asked(row: Row) -> str:
+    """What is looked for of a scored row: its question, or the whole of a document."""
+    return prompt_of(chat_of(row)) if row.get("messages") else str(row.get("text") or "")
 
 
 def _trained(dataset: Dataset) -> Iterator[tuple[list[str], pa.StringArray]]:

@@ -28,7 +28,7 @@ def preflight(context: Context, name: str, lists: Mapping[str, Dataset], checkpo
     known = set(context.preflights)
     refused: dict[str, list[Result]] = {}
     for step in context.recipe.train:
-        if step.name != name and (step.name in known or step.data not in lists):
+        if step.name != name and (step.name in known or any(one not in lists for one in step.lists)):
             continue
         context.preflights[step.name], results = examined_step(context, step, lists, checkpoints)
         if step.name not in known:
@@ -48,7 +48,18 @@ def examined_step(
 
 def _account(facts: Facts, results: Sequence[Result]) -> Account:
     rows = facts.rows.as_json()
-    told = ("rows", "limit", "longest", "quantiles", "histogram", "too_long", "unanswered", "tokens", "trained")
+    told = (
+        "learns",
+        "rows",
+        "limit",
+        "longest",
+        "quantiles",
+        "histogram",
+        "too_long",
+        "unanswered",
+        "tokens",
+        "trained",
+    )
     shown = {name: rows[name] for name in (*told, "template", "left_out", "examples")}
     return {"rules": [result.as_json() for result in results], "whole": facts.whole, **shown}
 

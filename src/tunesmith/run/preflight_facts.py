@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -25,18 +26,28 @@ from tunesmith.run.scored_rows import scored_rows
 from tunesmith.run.train_rows import TrainRows
 from tunesmith.train.budget import usual_batch
 from tunesmith.train.examined import Examined
-from tunesmith.train.preflight import examine, question_key
+from tunesmith.train.job import Learns
+from tunesmith.train.noted import Held, question_key
+from tunesmith.train.preflight import examine
 from tunesmith.train.preflight_numbers import Facts
+from tunesmith.train.preflight_texts import examine_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-VERSION = 1
+VERSION = 2
 SCRATCH = "scratch:"
 OF_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
 OF_MODEL = ("config.json", "generation_config.json")
 USUAL_LENGTH = 512  # of a model from scratch, as scratch_model has it
-USUAL_EPOCHS = {"sft": 3.0, "dpo": 1.2, "kto": 1.2}  # of a step that names neither steps nor epochs
+USUAL_EPOCHS = {
+    "sft": 3.0,
+    "dpo": 1.2,
+    "kto": 1.2,
+    "reward": 1.0,
+    "pretrain": 1.0,
+    "domain": 1.0,
+}  # of a step that names no budget
 FROM_SCRATCH = 4.0
 TUNED = re.compile(r"(?i)(?<![a-z])(instruct|chat|it|sft|dpo|rlhf|assistant|tuned)(?![a-z])")
 
@@ -59,6 +70,8 @@ def facts_of(context: Context, step: TrainStep, lists: Mapping[str, Dataset], ch
         tuned=_tuned(base) if base is not None and step is root else None,
         test=_test_rows(recipe, lists),
         near=_near(context, lists),
+        trainer=step.trainer.name,
+        scratch=step.start.startswith(SCRATCH),
     )
 
 
@@ -79,33 +92,29 @@ def _examined(
     dataset, seed = lists[step.data], context.recipe.seed
     if not dataset.count(part="train"):
         raise UserError(f"{step.where}: there are no rows to train on.", f"Look at what was dropped from {step.data}.")
-    evaluation = context.recipe.evaluate
+    evaluation, learns = context.recipe.evaluate, step.learns
     base = None if root.start.startswith(SCRATCH) else find_base(context, root.start, root.where).folder
     start: object = [root.start, root.tokenizer, root.init] if base is None else _fingerprint(base)
-    inputs = {"data": ref_of(dataset.folder)}
+    longest = cast("int | None", given.get("length" if learns == "texts" else "max_length"))
+    inputs = {name: ref_of(lists[called].folder) for name, called in zip(("data", "replay"), step.lists, strict=False)}
     inputs |= {"tokenizer": ref_of(lists[root.data].folder)} if base is None else {}
     inputs |= {"on": ref_of(lists[evaluation.on.name].folder)} if evaluation else {}
-    parameters = {
-        "compares": step.trainer.name != "sft",
-        "max_length": given.get("max_length"),
-        "start": start,
-        "on": str(evaluation.on) if evaluation else None,
-    }
+    on = str(evaluation.on) if evaluation else None
+    parameters = {"learns": learns, "max_length": longest, "start": start, "on": on}
     plan = Plan("report", f"preflight-{step.data}", "preflight", VERSION, parameters, inputs, seed)
 
     def work(out: Path) -> Made:
         room = int(str(root.init.get("length", USUAL_LENGTH))) if base is None else _room(base)
         held = {"validation": _questions(dataset, "validation")}
         held |= {"test": _questions(lists[evaluation.on.name], evaluation.on.part)} if evaluation else {}
-        found = examine(
-            _tokenizer(base, root, lists[root.data]),
-            TrainRows(dataset, "train"),
-            limit=min(cast("int | None", given.get("max_length")) or room, room),
-            compares=step.trainer.name != "sft",
+        found = _measured(
+            _tokenizer(base, root, lists[root.data], chats=learns != "texts"),
+            [TrainRows(lists[name], "train") for name in step.lists],
+            learns=cast("Learns", learns),
+            limit=min(longest or room, room),
             stops=_stops(base),
             held={part: keys for part, keys in held.items() if keys},
             seed=seed,
-            clean=redact,
         )
         write_json(out / "preflight.json", found.as_json())
         return Made({"rows": found.rows})
@@ -114,7 +123,24 @@ def _examined(
         return make(context, plan, work)
 
 
-def _tokenizer(base: Path | None, root: TrainStep, dataset: Dataset) -> PreTrainedTokenizerFast:
+def _measured(
+    tokenizer: PreTrainedTokenizerFast,
+    rows: Sequence[TrainRows],
+    *,
+    learns: Learns,
+    limit: int,
+    stops: Iterable[int],
+    held: Held,
+    seed: int,
+) -> Examined:
+    """What was measured of the rows, the first of these; what is replayed, the others, is looked through for leaks."""
+    if learns == "texts":
+        also = chain.from_iterable(rows[1:])
+        return examine_texts(tokenizer, rows[0], limit=limit, also=also, held=held, seed=seed, clean=redact)
+    return examine(tokenizer, rows[0], limit=limit, learns=learns, stops=stops, held=held, seed=seed, clean=redact)
+
+
+def _tokenizer(base: Path | None, root: TrainStep, dataset: Dataset, *, chats: bool) -> PreTrainedTokenizerFast:
     """The tokenizer that the training will use: the base's, or one learnt from the rows just as the training does."""
     if base is None:
         from tunesmith.train.scratch import scratch_tokenizer
@@ -124,7 +150,7 @@ def _tokenizer(base: Path | None, root: TrainStep, dataset: Dataset) -> PreTrain
     from transformers import AutoTokenizer
 
     tokenizer = cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(base, local_files_only=True))
-    if not tokenizer.chat_template:
+    if chats and not tokenizer.chat_template:
         hint = (
             "Start from its instruction-tuned variant; a base without a template was not tuned to follow instructions."
         )
@@ -133,7 +159,8 @@ def _tokenizer(base: Path | None, root: TrainStep, dataset: Dataset) -> PreTrain
 
 
 def _questions(dataset: Dataset, part: str | None) -> frozenset[int]:
-    tables = dataset.tables(["messages"], part=part)
+    columns = [name for name in ("messages", "text") if name in dataset.columns]
+    tables = dataset.tables(columns, part=part)
     return frozenset(question_key(row) for table in tables for row in table.to_pylist())
 
 
@@ -188,11 +215,23 @@ def _epochs(
     """How often each row is seen; None where the trainer will compute it."""
     steps = recipe.steps or given.get("steps")
     if steps is not None:
-        size = given.get("batch_size") or usual_batch(rows.rows, scratch=scratch).value
-        return float(str(steps)) * float(str(size)) / rows.weight
+        size = _step_size(given, rows, scratch=scratch)
+        return None if size is None else float(str(steps)) * size / rows.weight
+    if given.get("tokens") is not None:
+        return float(str(given["tokens"])) / rows.weight
     if given.get("epochs") is not None:
         return float(str(given["epochs"]))
-    return FROM_SCRATCH if scratch else USUAL_EPOCHS.get(step.trainer.name)
+    usual = USUAL_EPOCHS.get(step.trainer.name)
+    return FROM_SCRATCH if scratch and usual is not None else usual
+
+
+def _step_size(given: Mapping[str, object], rows: Examined, *, scratch: bool) -> float | None:
+    """Rows of a step, or tokens where it learns texts; None where that depends on the device."""
+    size, length = given.get("batch_size"), given.get("length")
+    if rows.learns == "texts":
+        own = 1.0 - float(str(given.get("replay_share") or 0.0))
+        return None if size is None or length is None else own * float(str(size)) * float(str(length))
+    return float(str(size or usual_batch(rows.rows, scratch=scratch).value))
 
 
 def _whole(recipe: Recipe, lists: Mapping[str, Dataset]) -> bool:
@@ -208,7 +247,7 @@ def _test_rows(recipe: Recipe, lists: Mapping[str, Dataset]) -> int | None:
 def _near(context: Context, lists: Mapping[str, Dataset]) -> tuple[int, int] | None:
     """Scored rows that overlap rows trained on; None until every list that is trained on is there."""
     evaluation = context.recipe.evaluate
-    if evaluation is None or any(step.data not in lists for step in context.recipe.train):
+    if evaluation is None or any(name not in lists for step in context.recipe.train for name in step.lists):
         return None
     on = lists[evaluation.on.name]
     if not on.count(part=evaluation.on.part):

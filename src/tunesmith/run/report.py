@@ -33,10 +33,11 @@ from tunesmith.run.context import Context
 from tunesmith.run.evaluation import Evaluated
 from tunesmith.run.evidence import evidence_of
 from tunesmith.run.operators import operators
-from tunesmith.run.samples import samples
+from tunesmith.run.samples import samples, shown
 from tunesmith.run.story import tell
 
 EXAMPLES = 12
+DOMAIN = ("forgetting", "terminology")  # of what a training found: shown by the domain section
 
 
 def make_report(
@@ -179,13 +180,18 @@ def _training(folder: Path) -> dict[str, object]:
         "epochs": facts.get("epochs"),
         "parameters": facts.get("parameters"),
         "adapter": _adapter(facts),
+        "found": {name: fact for name, fact in _found(folder).items() if name not in DOMAIN},
     }
+
+
+def _found(folder: Path) -> Mapping[str, object]:
+    """What a training found beside its curve."""
+    return cast("Mapping[str, object]", read_manifest(folder).facts.get("found") or {})
 
 
 def _domain(folder: Path) -> dict[str, object]:
     """What a training on a domain gained and forgot, and the terms that it learnt."""
-    found = cast("Mapping[str, object]", read_manifest(folder).facts.get("found", {}))
-    told = {name: found[name] for name in ("forgetting", "terminology") if name in found}
+    told = {name: fact for name, fact in _found(folder).items() if name in DOMAIN}
     if "terminology" in told:
         words = cast("Mapping[str, object]", told["terminology"])
         terms = cast("Sequence[Mapping[str, object]]", words["terms"])
@@ -258,7 +264,7 @@ def _examples(evaluated: Evaluated, seed: str) -> list[dict[str, object]]:
         {
             "id": evaluated.rows[place]["id"],
             "prompt": redact(_prompt(evaluated.rows[place])),
-            "target": redact(evaluated.targets[place]),
+            "target": redact(evaluated.targets[place]) if evaluated.asks == "answers" else None,
             "answers": {name: redact(given[place]) for name, given in evaluated.answers.items()},
         }
         for place in places[:EXAMPLES]
@@ -266,5 +272,8 @@ def _examples(evaluated: Evaluated, seed: str) -> list[dict[str, object]]:
 
 
 def _prompt(row: Mapping[str, object]) -> str:
+    """What a row asks; of a document its beginning, of a pair its answers too."""
+    if not row.get("messages") or row.get("chosen"):
+        return shown(row)
     messages = cast(Sequence[Mapping[str, str]], row["messages"])
     return next((item["content"] for item in reversed(messages) if item["role"] == "user"), "")

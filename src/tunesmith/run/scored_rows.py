@@ -6,6 +6,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import unit_interval
 from tunesmith.core.registry import near
 from tunesmith.data.dataset import Dataset
+from tunesmith.evaluate.asked import COLUMNS as ASKED
 from tunesmith.recipe import Evaluation
 from tunesmith.run.contenders import COLUMNS
 from tunesmith.run.context import Context
@@ -22,7 +23,8 @@ def scored_rows(context: Context, evaluation: Evaluation, dataset: Dataset) -> l
             what = "slices" if name in slices else "cluster"
             hint = near(name, list(dataset.columns))
             raise UserError(f"evaluate.{what}: the rows of {evaluation.on} have no column {name!r}.", hint)
-    columns = [name for name in dict.fromkeys([*COLUMNS, *cluster, *slices]) if name in dataset.columns]
+    wanted = dict.fromkeys([*COLUMNS, *ASKED[evaluation.asks], *cluster, *slices])
+    columns = [name for name in wanted if name in dataset.columns]
     rows = [row for table in dataset.tables(columns, part=evaluation.on.part) for row in table.to_pylist()]
     if not rows:
         raise UserError(f"evaluate.on: {evaluation.on} has no rows.", "Look at what was dropped from it.")

@@ -13,6 +13,7 @@ from tunesmith.core.registry import near
 from tunesmith.data.dataset import Dataset, open_dataset
 from tunesmith.data.funnel import manifests
 from tunesmith.models.rows import answer_of, chat_of, prompt_of
+from tunesmith.models.template import folder_template_hash
 from tunesmith.run.context import ref_of
 from tunesmith.run.evaluation import verdict_of
 
@@ -54,7 +55,23 @@ def find_serving(workspace: Path, report: Mapping[str, object], model: str | Non
     if state != "passed":
         why = "no gate has seen it" if state is None else f"its gate says {state}"
         raise UserError(f"{name} is not served: {why}.", "Evaluate it with a gate that it passes.")
+    check_answers(folder)
     return Serving(name, folder, str(report["run"]))
+
+
+def check_answers(checkpoint: Path) -> None:
+    """Raise UserError for a checkpoint that cannot be asked in chats: a reward model, or one without a template."""
+    facts = read_manifest(checkpoint).facts
+    if facts.get("trainer") == "reward":
+        raise UserError(
+            f"{ref_of(checkpoint)} is not served: a reward model judges answers and writes none.",
+            "Name it as reward: of an rlhf step.",
+        )
+    if folder_template_hash(checkpoint) is None:
+        raise UserError(
+            f"{ref_of(checkpoint)} is not served: it has no chat template, so nobody can ask it.",
+            "Tune it on chats first (sft), from a base that has a template.",
+        )
 
 
 def app_of(serving: Serving, store: Store | None) -> FastAPI:
@@ -102,8 +119,9 @@ def trained_on(workspace: Path, checkpoint: Path) -> Iterator[Dataset]:
     here: Path | None = checkpoint
     while here is not None:
         manifest = read_manifest(here)
-        if "data" in manifest.inputs:
-            yield open_dataset(workspace / "datasets" / manifest.inputs["data"])
+        for name in ("data", "replay"):
+            if name in manifest.inputs:
+                yield open_dataset(workspace / "datasets" / manifest.inputs[name])
         start = workspace / "checkpoints" / manifest.inputs.get("start", "")
         here = start if is_done(start) else None
 
@@ -117,7 +135,8 @@ def training_rows(workspace: Path, key: str) -> Iterable[Row]:
         columns = [name for name in ("id", "messages", "target") if name in dataset.columns]
         for table in dataset.tables(columns, part="train"):
             for row in table.to_pylist():
-                yield Row(str(row["id"]), prompt_of(chat_of(row)), answer_of(row))
+                if row.get("messages"):  # documents ask nothing
+                    yield Row(str(row["id"]), prompt_of(chat_of(row)), answer_of(row))
 
 
 def seen_by(workspace: Path, datasets: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
+from tunesmith.evaluate.score import lower_is_better
 from tunesmith.recipe import Recipe
 
 Fields = Mapping[str, object]
@@ -17,7 +18,7 @@ def tell(recipe: Recipe, report: Fields, serving: str | None) -> list[str]:
         *_training(report),
         *_overlap(report),
         *_gate(report),
-        *_stronger(report),
+        *_stronger(recipe, report),
         *_end(recipe, serving),
         *_open(report),
     ]
@@ -63,20 +64,32 @@ def _gate(report: Fields) -> Iterator[str]:
             yield f"The gate could not decide on {name}, so it is not served. {' '.join(against)}"
 
 
-def _stronger(report: Fields) -> Iterator[str]:
+def _stronger(recipe: Recipe, report: Fields) -> Iterator[str]:
     """The arms that are better than a candidate that passed, whatever they are: they are not to be overlooked."""
     gate = cast(Mapping[str, Fields], report["gate"])
+    lower = {
+        metric.label
+        for metric in (recipe.evaluate.metrics if recipe.evaluate else ())
+        if lower_is_better(metric.function)
+    }
     for found in cast("list[Fields]", report.get("comparisons", [])):
         passed = gate.get(str(found["candidate"]), {}).get("state") == "passed"
         difference = cast(Mapping[str, float | None], found["difference"])
-        high = difference["high"]
-        if passed and found["by"] == "row" and high is not None and high < 0 and found["metric"] in _judged(gate):
-            gap = -cast(float, difference["value"])
-            yield f"{found['against']} has {gap:.3f} more {found['metric']} than {found['candidate']} on the same rows."
+        sign = -1 if found["metric"] in lower else 1
+        best = difference["low" if found["metric"] in lower else "high"]
+        if (
+            passed
+            and found["by"] == "row"
+            and best is not None
+            and sign * best < 0
+            and found["metric"] in _judged(gate)
+        ):
+            told = f"{abs(cast(float, difference['value'])):.3f} {'less' if found['metric'] in lower else 'more'}"
+            yield f"{found['against']} has {told} {found['metric']} than {found['candidate']} on the same rows."
 
 
 def _judged(gate: Mapping[str, Fields]) -> set[object]:
-    """The metrics whose gain or loss the gate looks at: those where more is better."""
+    """The metrics whose gain or loss the gate looks at."""
     checks = [check for verdict in gate.values() for check in cast("list[Fields]", verdict["checks"])]
     return {check["metric"] for check in checks if check["rule"] in ("gain", "non_inferior")}
 

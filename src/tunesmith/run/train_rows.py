@@ -9,7 +9,7 @@ from tunesmith.data.dataset import Dataset
 
 COLUMNS = (
     *("id", "text", "messages", "tools", "chosen", "rejected", "desirable", "target", "domain", "group"),
-    *("weight", "copies"),
+    *("margin", "weight", "copies"),
 )
 AT_ONCE = 1000
 

@@ -65,6 +65,20 @@ def dpo_rate(parameters: int, *, adapter: str | None = None) -> Computed:
     return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters, preference tuning"), adapter)
 
 
+def rlhf_rate(parameters: int, *, adapter: str | None = None) -> Computed:
+    """Learning rate for learning from a reward: that of preference tuning, as the bound on KL is what matters."""
+    usual = dpo_rate(parameters)
+    return _for_adapter(
+        Computed(usual.value, f"from {readable(parameters)} parameters, learning from a reward"), adapter
+    )
+
+
+def reward_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None = None) -> Computed:
+    """Learning rate for reward models: half that of supervised tuning, as the head is new and the pairs are few."""
+    usual = sft_rate(parameters, hidden, scratch=scratch, adapter=adapter)
+    return Computed(cast(float, usual.value) / 2, f"{usual.why}; half that of supervised tuning")
+
+
 def _for_adapter(full: Computed, adapter: str | None) -> Computed:
     if adapter is None:
         return full

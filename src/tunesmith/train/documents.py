@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from tunesmith.core.errors import UserError
 from tunesmith.models.chat import render_all
 from tunesmith.models.conversation import conversation_of
+from tunesmith.models.likelihood import ids_of_texts
 from tunesmith.train.batches import Index, Weights
 from tunesmith.train.job import Row, Rows
 
@@ -83,7 +83,7 @@ def write_documents(rows: Rows, tokenizer: PreTrainedTokenizerFast, folder: Path
     names: dict[str, int] = {}
     end = cast("int", tokenizer.eos_token_id)
     with path.open("wb") as file:
-        for row, ids, size in _encoded(rows, tokenizer):
+        for row, ids, size in encoded(rows, tokenizer):
             if not ids:
                 empty += 1
                 continue
@@ -106,36 +106,20 @@ def text_of(row: Row) -> str | None:
     return None if row.get("messages") else str(row.get("text") or "")
 
 
-def _encoded(rows: Iterable[Row], tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[Row, list[int], int]]:
+def encoded(rows: Iterable[Row], tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[Row, list[int], int]]:
     """Each row with its token ids, and the bytes of its text. A conversation is written as its template has it."""
     waiting = iter(rows)
     while some := list(islice(waiting, AT_ONCE)):
         texts = [text_of(row) for row in some]
         chats = [row for row, text in zip(some, texts, strict=True) if text is None]
         rendered = iter(render_all(tokenizer, [conversation_of(row) for row in chats]))
-        plain = iter(_ids_of(tokenizer, [text for text in texts if text is not None]))
+        plain = iter(ids_of_texts(tokenizer, [text for text in texts if text is not None]))
         for row, text in zip(some, texts, strict=True):
             if text is not None:
                 yield row, next(plain), len(text.encode())
             else:
                 ids = next(rendered).ids
                 yield row, ids, len(cast("str", tokenizer.decode(ids)).encode())
-
-
-def _ids_of(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
-    with as_text(tokenizer):
-        return [one.ids for one in tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-
-
-@contextmanager
-def as_text(tokenizer: PreTrainedTokenizerFast) -> Iterator[None]:
-    """Special tokens that a document spells stay text: no document ends another, or opens a turn."""
-    inner = tokenizer.backend_tokenizer
-    before, inner.encode_special_tokens = inner.encode_special_tokens, True
-    try:
-        yield
-    finally:
-        inner.encode_special_tokens = before
 
 
 def _weight(row: Row) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.models.base import Chat
+from tunesmith.train.job import Learns
 
 BARS = 30
 CLOSING = (".", "!", "?", "…", ":", ";", ")", "]", "}", '"', "'", "”", "»", "`", "。", "！", "？")
@@ -22,15 +23,15 @@ class Examined:
     """What was measured of the rows of one train step; plain data, so that it can be kept as JSON."""
 
     rows: int
-    limit: int  # tokens a row may have
-    weight: float  # rows an epoch draws: the sum of their weights
+    limit: int  # tokens a row may have, or a window of documents
+    weight: float  # what an epoch draws: the sum of the rows' weights; of documents, tokens
     tokens: int  # of the rows that fit
     trained: int  # of the tokens
     longest: int
     quantiles: Mapping[str, int]  # p50, p95: tokens of a row
     histogram: Mapping[str, list[float]]  # edges and counts of the tokens of a row
     too_long: int
-    unanswered: int  # rows without a token to learn
+    unanswered: int  # rows without a token to learn, such as documents without text
     unstopped: int  # rows in which an answer ends without a stop token that is learnt
     last: str  # the token that most answers end with
     stops: Sequence[str]
@@ -50,6 +51,7 @@ class Examined:
     faulty: Mapping[str, list[str]] = field(default_factory=dict)  # fault -> ids of some rows
     left_out: Sequence[Mapping[str, object]] = ()
     examples: Sequence[Mapping[str, object]] = ()
+    learns: Learns = "chats"
 
     def as_json(self) -> dict[str, object]:
         """Plain data."""
@@ -87,3 +89,8 @@ def histogram_of(lengths: npt.NDArray[np.int64], limit: int) -> dict[str, list[f
     end = limit if longest <= limit <= 2 * longest else longest
     counts, edges = np.histogram(lengths, bins=min(BARS, end + 1), range=(0, end + 1))
     return {"edges": [round(float(edge), 3) for edge in edges], "counts": [int(count) for count in counts]}
+
+
+def quantiles_of(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
+    """The median and the 95th percentile."""
+    return {name: int(np.quantile(lengths, part)) for name, part in (("p50", 0.5), ("p95", 0.95))}

@@ -34,16 +34,17 @@ def write_folder(
         return
     from transformers import GenerationConfig
 
-    model, tokenizer = start.model, start.tokenizer
+    model = start.model
     out.mkdir(parents=True, exist_ok=True)
     model.config.use_cache = True
     before = getattr(model.generation_config, "repetition_penalty", None) or 1.0
+    stops = stops_of(start)
     decoding = GenerationConfig(
         do_sample=False,
         repetition_penalty=before if repetition_penalty is None else repetition_penalty,
         max_new_tokens=max_new_tokens,
-        eos_token_id=_stops(start),
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=stops[0] if len(stops) == 1 else list(stops),
+        pad_token_id=start.tokenizer.pad_token_id,
     )
     if start.adapted is not None:
         assert start.base is not None
@@ -53,17 +54,28 @@ def write_folder(
         model.generation_config = decoding
         with quiet():
             model.save_pretrained(out)
-    tokenizer.save_pretrained(out, save_jinja_files=False)
+    _write_rest(out, start, curve)
+
+
+def write_reward_folder(out: Path, start: Start, *, curve: list[dict[str, float]]) -> None:
+    """Fill `out` with a model of one number, its tokenizer, and the curve."""
+    out.mkdir(parents=True, exist_ok=True)
+    with quiet():
+        start.model.save_pretrained(out)
+    _write_rest(out, start, curve)
+
+
+def _write_rest(out: Path, start: Start, curve: list[dict[str, float]]) -> None:
+    start.tokenizer.save_pretrained(out, save_jinja_files=False)
     _tidy(out)
     (out / "curve.json").write_text(json.dumps(curve, indent=1) + "\n")
 
 
-def _stops(start: Start) -> int | list[int]:
+def stops_of(start: Start) -> tuple[int, ...]:
     """What ends an answer: the tokenizer's stop token, and those that the model came with (Gemma's turns end so)."""
     own = cast("int", start.tokenizer.eos_token_id)
     before = getattr(start.model.generation_config, "eos_token_id", None)
-    known = sorted({own, *(before if isinstance(before, list) else [] if before is None else [before])})
-    return known[0] if len(known) == 1 else known
+    return tuple(sorted({own, *(before if isinstance(before, list) else [] if before is None else [before])}))
 
 
 def _tidy(out: Path) -> None:

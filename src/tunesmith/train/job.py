@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
+Learns = Literal["chats", "pairs", "texts", "prompts"]  # what a trainer's LEARNS says that its rows are
 Row = Mapping[str, object]
 Texts = Sequence[str]
 Watch = Callable[[Texts, Texts], Mapping[str, float]]  # answers and what was expected -> numbers to watch

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from tunesmith.core.errors import UserError
-from tunesmith.core.hashing import hash128, unit_interval
 from tunesmith.models.base import Chat
 from tunesmith.models.chat import Tokens, render_all, template_hash
 from tunesmith.models.conversation import conversation_of
-from tunesmith.train.examined import Examined, histogram_of, traits_of
-from tunesmith.train.job import Row
-from tunesmith.train.marks import Spans, answers_end, control_pattern, parity_faults, runs_of, spans_of
+from tunesmith.models.rows import asked_of
+from tunesmith.train.examined import Examined, histogram_of, quantiles_of, traits_of
+from tunesmith.train.job import Learns, Row
+from tunesmith.train.marks import answers_end, control_pattern, parity_faults, runs_of, spans_of
+from tunesmith.train.noted import Held, Noted, number_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 AT_ONCE = 1000  # rows rendered together
-EXAMPLES, LEFT_OUT = 10, 5  # rows that people see
+LEFT_OUT = 5  # rows that people see
 PARITY = 100  # rows whose prompt is rendered a second time, as a server would
 SHOWN = 200  # characters of a row that is left out
 
@@ -33,19 +34,20 @@ def examine(
     rows: Iterable[Row],
     *,
     limit: int,
-    compares: bool = False,
+    learns: Learns = "chats",
     stops: Iterable[int] = (),
-    held: Mapping[str, frozenset[int]] | None = None,
+    held: Held | None = None,
     seed: int = 0,
     clean: Callable[[str], str] = str,
 ) -> Examined:
-    """Go once through the rows as a trainer would render them.
+    """Go once through the rows as a trainer of chats, pairs or prompts would render them.
 
-    limit is the most tokens a row may have. With compares, pairs are told apart and both answers count; without it a
-    pair is its chosen answer. stops are ids that end an answer beside the tokenizer's own. held names the questions
-    (`question_key`) of rows held out. clean is put over every text that is kept for people.
+    limit is the most tokens a row may have. Of pairs both answers count; to a trainer of chats a pair is its chosen
+    answer; of a prompt nothing is learnt by itself. stops are ids that end an answer beside the tokenizer's own. held
+    names the questions (`question_key`) of rows held out. clean is put over every text that is kept for people.
     """
-    seen = _Seen(tokenizer, limit, compares, frozenset(stops) | _own_stop(tokenizer), held or {}, seed, clean)
+    noted = Noted(held or {}, seed)
+    seen = _Seen(tokenizer, limit, learns, frozenset(stops) | _own_stop(tokenizer), noted, clean)
     for batch in _batches(rows):
         seen.add(batch)
     if not seen.lengths:
@@ -56,17 +58,6 @@ def examine(
 def _own_stop(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
     own = cast("int | None", tokenizer.eos_token_id)
     return frozenset() if own is None else frozenset({own})
-
-
-def question_key(row: Row) -> int:
-    """A number for what a row asks: its user turns, white space apart; equal questions have the same."""
-    turns = cast("list[Mapping[str, str]]", row.get("messages") or [])
-    asked = [" ".join((turn["content"] or "").split()) for turn in turns if turn["role"] == "user"]
-    return _number(asked)
-
-
-def _number(parts: Sequence[str]) -> int:
-    return int.from_bytes(hash128(parts)[:8], "little")
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -80,9 +71,11 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def sides_of(row: Row, *, compares: bool) -> list[Chat]:
-    """The chats that a row stands for: one, or with compares the chosen and the rejected one of a pair."""
-    columns = [name for name in ("chosen", "rejected") if row.get(name)] if compares else ["chosen"]
+def sides_of(row: Row, learns: Learns) -> list[Chat]:
+    """The chats that a row stands for: one, or the chosen and the rejected one of a pair, or the prompt alone."""
+    if learns == "prompts":
+        return [asked_of(row)]
+    columns = [name for name in ("chosen", "rejected") if row.get(name)] if learns == "pairs" else ["chosen"]
     return [conversation_of(row, name if row.get(name) else None) for name in columns or ["chosen"]]
 
 
@@ -92,24 +85,20 @@ class _Seen:
 
     tokenizer: PreTrainedTokenizerFast
     limit: int
-    compares: bool
+    learns: Learns
     stops: frozenset[int]
-    held: Mapping[str, frozenset[int]]
-    seed: int
+    noted: Noted
     clean: Callable[[str], str]
     lengths: array[int] = field(default_factory=lambda: array("q"))
     keys: array[int] = field(default_factory=lambda: array("Q"))
-    counts: Counter[str] = field(default_factory=Counter)
     controls: Counter[str] = field(default_factory=Counter)
     traits: Counter[str] = field(default_factory=Counter)
     lasts: Counter[int] = field(default_factory=Counter)
-    found: dict[str, set[int]] = field(default_factory=dict)
-    faulty: dict[str, list[str]] = field(default_factory=dict)
     left_out: list[dict[str, object]] = field(default_factory=list)
-    drawn: list[tuple[float, str, Spans]] = field(default_factory=list)
     weight: float = 0.0
 
     def __post_init__(self) -> None:
+        self.counts, self.fault = self.noted.counts, self.noted.fault
         special = {str(token) for token in self.tokenizer.added_tokens_decoder.values() if token.special}
         self.in_prompts = control_pattern({*special, *self.tokenizer.all_special_tokens})
         ends = [cast("str", self.tokenizer.convert_ids_to_tokens(stop)) for stop in sorted(self.stops)]
@@ -117,8 +106,9 @@ class _Seen:
 
     def add(self, batch: Sequence[Row]) -> None:
         """Render some rows and measure each."""
-        chats = [sides_of(row, compares=self.compares) for row in batch]
-        rendered = iter(render_all(self.tokenizer, [chat for sides in chats for chat in sides]))
+        chats = [sides_of(row, self.learns) for row in batch]
+        every = [chat for sides in chats for chat in sides]
+        rendered = iter(render_all(self.tokenizer, every, answer=self.learns != "prompts"))
         tokens = [[next(rendered) for _ in sides] for sides in chats]
         if self.counts["compared"] < PARITY:
             self._compare_prompts(batch, chats, tokens)
@@ -132,43 +122,39 @@ class _Seen:
         self.counts["compared"] += len(asked)
         faults = parity_faults(self.tokenizer, [chat for _, chat, _ in asked], [of for _, _, of in asked])
         for place in faults:
-            self._fault("unequal_prompts", asked[place][0])
+            self.fault("unequal_prompts", asked[place][0])
 
     def _measure(self, row: Row, sides: Sequence[Tokens]) -> None:
         """What can be told by the tokens."""
         longest = max(sides, key=lambda side: len(side.ids))
         self.lengths.append(len(longest.ids))
         self.weight += 1.0 if row.get("weight") is None else float(cast("float", row["weight"]))
-        runs = [run for side in sides for run in (runs_of(side)[-1:] if self.compares else runs_of(side))]
+        runs = [run for side in sides for run in (runs_of(side)[-1:] if self.learns == "pairs" else runs_of(side))]
         if len(longest.ids) > self.limit:
-            self._fault("too_long", row)
+            self.fault("too_long", row)
             self._leave_out(row, len(longest.ids))
         else:
             self.counts["tokens"] += sum(len(side.ids) for side in sides)
             self.counts["trained"] += sum(map(len, runs))
-        if not all(any(side.mask[1:]) for side in sides):
-            self._fault("unanswered", row)
+        if self.learns != "prompts" and not all(any(side.mask[1:]) for side in sides):
+            self.fault("unanswered", row)
         elif not all(answers_end(self.tokenizer, run, self.stops) for run in runs):
-            self._fault("unstopped", row)
+            self.fault("unstopped", row)
         self.lasts.update(run[-1] for run in runs[-1:])
-        self._draw(row, sides[0])
+        self.noted.draw(row, lambda: spans_of(self.tokenizer, sides[0]))
 
     def _read(self, row: Row, sides: Sequence[Chat]) -> None:
         """What can be told by the texts."""
         texts = [[turn["content"] or "" for turn in chat] for chat in sides]
-        self.keys.append(_number([*texts[0], "", *(texts[1] if len(texts) > 1 else [])]))
+        self.keys.append(number_of([*texts[0], "", *(texts[1] if len(texts) > 1 else [])]))
         self._find_controls(row, sides)
-        key = question_key(row)
-        for part, held in self.held.items():
-            if key in held:
-                self.found.setdefault(part, set()).add(key)
-                self._some(f"leaked_{part}", row)
+        self.noted.look_for_leaks(row)
         if len(texts) > 1:
             chosen, rejected = (turns[-1] for turns in texts)
             self.counts["pairs"] += 1
             self.counts["longer_chosen"] += len(chosen) > len(rejected)
             if chosen == rejected:
-                self._fault("equal_pairs", row)
+                self.fault("equal_pairs", row)
         self.traits.update(traits_of(sides[0]))
 
     def _find_controls(self, row: Row, sides: Sequence[Chat]) -> None:
@@ -180,16 +166,7 @@ class _Seen:
         }
         self.controls.update(found)
         if found:
-            self._fault("controlled", row)
-
-    def _fault(self, name: str, row: Row) -> None:
-        self.counts[name] += 1
-        self._some(name, row)
-
-    def _some(self, name: str, row: Row) -> None:
-        ids = self.faulty.setdefault(name, [])
-        if len(ids) < LEFT_OUT:
-            ids.append(str(row.get("id", "")))
+            self.fault("controlled", row)
 
     def _leave_out(self, row: Row, length: int) -> None:
         if len(self.left_out) < LEFT_OUT:
@@ -197,15 +174,6 @@ class _Seen:
             text = next((turn["content"] or "" for turn in turns if turn["role"] == "user"), "")
             shown = {"id": str(row.get("id", "")), "tokens": length, "text": self.clean(text)[:SHOWN]}
             self.left_out.append(shown)
-
-    def _draw(self, row: Row, tokens: Tokens) -> None:
-        """Keep the rows whose ids draw lowest: the same for the same rows and seed, whatever their order."""
-        identity = str(row.get("id", len(self.lengths)))
-        lot = unit_interval([str(self.seed), identity])
-        if len(self.drawn) < EXAMPLES or lot < self.drawn[-1][0]:
-            self.drawn.append((lot, identity, spans_of(self.tokenizer, tokens)))
-            self.drawn.sort(key=lambda item: item[:2])
-            del self.drawn[EXAMPLES:]
 
     def examined(self) -> Examined:
         """All that was seen."""
@@ -219,7 +187,7 @@ class _Seen:
             limit=self.limit,
             weight=self.weight,
             longest=int(lengths.max()),
-            quantiles={name: int(np.quantile(lengths, part)) for name, part in (("p50", 0.5), ("p95", 0.95))},
+            quantiles=quantiles_of(lengths),
             histogram=histogram_of(lengths, self.limit),
             last=self._token(last[0][0]) if last else "",
             stops=[self._token(stop) for stop in sorted(self.stops)],
@@ -229,13 +197,11 @@ class _Seen:
             controls=dict(sorted(self.controls.items())),
             copies=len(keys) - len(np.unique(keys)),
             traits=dict(sorted(self.traits.items())),
-            leaked={part: len(self.found.get(part, ())) for part in self.held},
-            faulty=self.faulty,
+            leaked=self.noted.leaked,
+            faulty=self.noted.faulty,
             left_out=self.left_out,
-            examples=[
-                {"id": identity, "spans": [[self.clean(text), learnt] for text, learnt in spans]}
-                for _, identity, spans in self.drawn
-            ],
+            examples=self.noted.examples(self.clean),
+            learns=self.learns,
             **{name: self.counts[name] for name in names},
         )
 

@@ -10,6 +10,11 @@ from tunesmith.train.examined import ANSWERED, CLOSED, JSON, SPACE, SYSTEM, Exam
 Measured = tuple[float | None, str]  # the number (None: the rule does not apply), and what it is of
 RARE = 0.1  # a way to end answers that fewer rows have is taken for a slip, not for a style
 FAULTS = 3  # ids that are told
+UNIQUE_TOKENS = 10_000_000_000  # of text that no model has learnt yet: below it pre-training has too little to give
+UNKNOWN = (
+    "an architecture of one's own or a closed ecosystem, $100M+ for compute at the scale of frontier models, and 6+ "
+    "months are for people to judge"
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class Facts:
     tuned: tuple[bool, str] | None = None  # whether the base follows instructions, and what says so; None: no base
     test: int | None = None  # rows held out for evaluation
     near: tuple[int, int] | None = None  # scored rows that overlap rows trained on, and scored rows
+    trainer: str = "sft"
+    scratch: bool = False  # it starts from random weights
 
 
 def _share(facts: Facts, count: int, told: str, fault: str = "") -> Measured:
@@ -36,7 +43,8 @@ def _share(facts: Facts, count: int, told: str, fault: str = "") -> Measured:
 
 
 def _of_rows(facts: Facts) -> str:
-    return f"{facts.rows.rows:,} rows" + ("" if facts.whole else " of the first rows")
+    what = "documents" if facts.rows.learns == "texts" else "rows"
+    return f"{facts.rows.rows:,} {what}" + ("" if facts.whole else " of the first rows")
 
 
 def stop_trained(facts: Facts) -> Measured:
@@ -75,6 +83,8 @@ def too_long(facts: Facts) -> Measured:
 def unanswered(facts: Facts) -> Measured:
     """Rows without a token to learn."""
     rows = facts.rows
+    if rows.learns == "texts":
+        return _share(facts, rows.unanswered, "have no text and are left out", "unanswered")
     learnt = f"; {rows.trained:,} of {rows.tokens:,} tokens are learnt"
     share, why = _share(facts, rows.unanswered, "have no token to learn and are left out", "unanswered")
     return share, why + learnt
@@ -85,12 +95,14 @@ def control_tokens(facts: Facts) -> Measured:
     rows = facts.rows
     found = ", ".join(f"{token!r} in {count:,}" for token, count in list(rows.controls.items())[:FAULTS])
     told = "hold the text of a control token" + (f" ({found})" if found else "")
-    return _share(facts, rows.controlled, told, "controlled")
+    share, why = _share(facts, rows.controlled, told, "controlled")
+    return (None, f"{why}; it is learnt as text, not as a control token") if rows.learns == "texts" else (share, why)
 
 
 def copies(facts: Facts) -> Measured:
     """Rows that repeat an earlier one."""
-    return _share(facts, facts.rows.copies, "repeat an earlier one, prompt and answer")
+    what = {"texts": "to the letter", "prompts": "prompt and all"}.get(facts.rows.learns, "prompt and answer")
+    return _share(facts, facts.rows.copies, f"repeat an earlier one, {what}")
 
 
 def odd_format(facts: Facts) -> Measured:
@@ -116,7 +128,8 @@ def leaked(part: str) -> Callable[[Facts], Measured]:
         ids = facts.rows.faulty.get(f"leaked_{part}", [])
         such = f", such as in {', '.join(each[:12] for each in ids)}" if any(ids) else ""
         of = facts.test if part == "test" else facts.validation
-        return count, f"{count:,} questions of {of:,} {part} rows stand among the rows trained on{such}"
+        what = "questions or documents" if facts.rows.learns == "texts" else "questions"
+        return count, f"{count:,} {what} of {of:,} {part} rows stand among the rows trained on{such}"
 
     return measure
 
@@ -134,6 +147,24 @@ def examples(facts: Facts) -> Measured:
     if not facts.whole:
         return None, f"{_of_rows(facts)} were read"
     return facts.rows.rows, f"{facts.rows.rows:,} rows to train on"
+
+
+def tokens(facts: Facts) -> Measured:
+    """Tokens of text to learn from."""
+    if not facts.whole:
+        return None, f"{_of_rows(facts)} were read"
+    return facts.rows.tokens, f"{facts.rows.tokens:,} tokens in {_of_rows(facts)}"
+
+
+def pretraining(facts: Facts) -> Measured:
+    """1 where there is as much text as pre-training asks for; it applies to a new model only."""
+    if facts.trainer != "pretrain" or not facts.scratch:
+        return None, "no new model is pre-trained"
+    if not facts.whole:
+        return None, f"{_of_rows(facts)} were read"
+    enough = facts.rows.tokens >= UNIQUE_TOKENS
+    met = "met" if enough else "not met"
+    return float(enough), f"10B+ unique tokens: {met} ({facts.rows.tokens:,}); {UNKNOWN}"
 
 
 def instruction_tuned(facts: Facts) -> Measured:

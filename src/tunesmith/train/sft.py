@@ -94,7 +94,7 @@ def sft(
     start = planned(
         start, learnt.lengths, batch=size, steps=budget, wishes=Wishes(layout, attention, checkpointing, compile)
     )
-    hide = partial(_hidden, start, word=word_dropout, prompt=prompt_dropout, seed=job.seed)
+    hide = partial(hidden_words, start, word=word_dropout, prompt=prompt_dropout, seed=job.seed)
     watcher = watcher_of(job, start, job.validation, held_out.kept, _asked) if watch else None
     job.say(f"sft: {len(learnt):,} rows, {start.account}, {budget:,} steps of {size}")
     state = train(
@@ -139,7 +139,7 @@ def trained(state: State, batch_size: int, learnt: Rendered, start: Start, warni
         start.parameters,
         start.trained,
         warnings,
-        adapter_facts(start, learnt),
+        adapter_facts(start, learnt, moved=state.best_step > 0 or state.best_weights is None),
     )
 
 
@@ -193,7 +193,7 @@ def _loss(model: PreTrainedModel, batch: Batch, device: Device, label_smoothing:
         return sft_loss(model, batch, label_smoothing=label_smoothing)
 
 
-def _hidden(start: Start, batch: Batch, *, word: float, prompt: float, seed: int) -> Batch:
+def hidden_words(start: Start, batch: Batch, *, word: float, prompt: float, seed: int) -> Batch:
     """The batch with a share of its input tokens replaced by padding; labels and special tokens stay."""
     if not (word or prompt) or batch.whole is None:
         return batch

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.models.likelihood import as_text
 from tunesmith.train.batches import Index
-from tunesmith.train.documents import as_text
 from tunesmith.train.forgetting import Change, Measured, change
 from tunesmith.train.job import Rows
 from tunesmith.train.language import HeldOut

@@ -63,7 +63,7 @@ class Watcher:
 
     def _answered(self, prompts: Sequence[Sequence[int]]) -> list[str]:
         tokenizer = self.start.tokenizer
-        ids_BT, there_BT = _left_padded(prompts, self.start.pad, self.start.device.name)
+        ids_BT, there_BT = left_padded(prompts, self.start.pad, self.start.device.name)
         made = cast("Any", self.start.model).generate(
             input_ids=ids_BT,
             attention_mask=there_BT,
@@ -80,11 +80,11 @@ def watcher_of(job: Job, start: Start, rows: Rows, kept: Index, ask: Callable[[R
     """A watcher of at most 64 of the kept rows, evenly chosen among those that `ask` has an answer for."""
     if job.watch is None:
         return None
-    able = [place for place, row in _at(rows, kept) if ask(row)]
+    able = [place for place, row in rows_at(rows, kept) if ask(row)]
     if not able:
         return None
     chosen = np.unique(np.linspace(0, len(able) - 1, MOST_PROMPTS).round().astype(np.int64))
-    asked = [cast("Asked", ask(row)) for _, row in _at(rows, np.array(able)[chosen])]
+    asked = [cast("Asked", ask(row)) for _, row in rows_at(rows, np.array(able)[chosen])]
     prompts = [tokens.ids for tokens in render_all(start.tokenizer, [prompt for prompt, _ in asked], answer=False)]
     expected = [answer for _, answer in asked]
     longest = max(len(start.tokenizer(answer, add_special_tokens=False).input_ids) for answer in expected)
@@ -92,7 +92,7 @@ def watcher_of(job: Job, start: Start, rows: Rows, kept: Index, ask: Callable[[R
     return Watcher(start, prompts, expected, job.watch, min(answer_budget(longest), MOST_TOKENS, room))
 
 
-def _at(rows: Rows, places: Index) -> Iterator[tuple[int, Row]]:
+def rows_at(rows: Rows, places: Index) -> Iterator[tuple[int, Row]]:
     """The rows at these places, which ascend."""
     waiting, here = iter(rows), 0
     for place in places.tolist():
@@ -100,7 +100,8 @@ def _at(rows: Rows, places: Index) -> Iterator[tuple[int, Row]]:
         here = place + 1
 
 
-def _left_padded(rows: Sequence[Sequence[int]], pad: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids of prompts that end together, [B, T], and 1 where they stand."""
     import torch
 
     width = max(len(row) for row in rows)

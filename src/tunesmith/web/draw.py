@@ -117,6 +117,24 @@ def _below(value: float, x: float) -> Html:
     return tag("text", text, x=x, y=HEIGHT - 10, text_anchor="middle")
 
 
+def reliability(points: Sequence[tuple[float, Number]], *, alt: str) -> Html:
+    """What was right among the confident ones: each bin's accuracy with its interval, over the diagonal of honesty."""
+    across: Scale = (0.5, 1.0)
+    upward = scale_of([0.5, 1.0, *(end for _, was in points for end in (was.low, was.value, was.high))], pad=0.02)
+    marks = []
+    for said, was in points:
+        x = place(said, across, LEFT, WIDTH - RIGHT)
+        if was.low is not None and was.high is not None:
+            low, high = (place(end, upward, HEIGHT - BOTTOM, TOP) for end in (was.low, was.high))
+            marks.append(tag("line", x1=x, x2=x, y1=low, y2=high, class_="reach"))
+        y = place(was.value or 0.0, upward, HEIGHT - BOTTOM, TOP)
+        marks.append(tag("circle", cx=x, cy=y, r=3.6, class_="point"))
+    ends = _path([(0.5, 0.5), (1.0, 1.0)], across, upward)
+    diagonal = tag("polyline", points=ends, class_="axis", fill="none")
+    below = join(_below(mark, place(mark, across, LEFT, WIDTH - RIGHT)) for mark in ticks(across))
+    return _chart(join([_grid(upward), below, diagonal, *marks]), alt)
+
+
 def histogram(edges: Sequence[float], counts: Sequence[float], bounds: Mapping[str, float], *, alt: str) -> Html:
     """Bars over the values of a signal, with a line at each bound among them; bars beyond a bound count as dropped."""
     across, top = (edges[0], edges[-1]), max(counts)

@@ -42,9 +42,10 @@ def check_data(path: Path, sets: Mapping[str, object]) -> bool:
 def print_preflight(step: str, account: Fields, console: Console) -> None:
     """Every rule with its state and what it found, then some rows with what is learnt marked."""
     of = "" if account.get("whole") else f" of the first {grouped(FIRST_ROWS)} of each source"
-    head = (
-        f"  {grouped(count(account.get('rows')))} rows{of}, at most {grouped(count(account.get('limit')))} tokens each"
-    )
+    rows, limit = (grouped(count(account.get(name))) for name in ("rows", "limit"))
+    texts = account.get("learns") == "texts"
+    what = f"documents{of}, in windows of at most {limit} tokens" if texts else f"rows{of}, at most {limit} tokens each"
+    head = f"  {rows} {what}"
     console.print(Text.assemble("\n", ("Pre-flight of ", "bold"), (visible(step), "bold"), head))
     rules = Table.grid(padding=(0, 1, 0, 0))
     rules.add_column(no_wrap=True)

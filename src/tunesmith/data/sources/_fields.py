@@ -26,8 +26,9 @@ class Fields:
         if given.get(self.text) is None and not _has_turns(given):
             raise ValueError(f"no {self.text!r}; columns there: {', '.join(map(str, given))}")
         kept = given if self.kept is None else {name: given[name] for name in self.kept if name in given}
-        known = {name: kept[name] for name in COLUMNS if name in kept and name != self.text}
-        meta = {name: value for name, value in kept.items() if name not in (*COLUMNS, self.text)}
+        columns = (*COLUMNS, "margin") if given.get("chosen") else COLUMNS  # elsewhere it may be anything
+        known = {name: kept[name] for name in columns if name in kept and name != self.text}
+        meta = {name: value for name, value in kept.items() if name not in (*columns, self.text)}
         key = {"key": key_text(given[self.key])} if self.key else {}
         return {**known, "text": given.get(self.text), "meta": meta, **key}
 

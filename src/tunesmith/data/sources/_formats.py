@@ -23,7 +23,7 @@ MEANT = {
 }
 ROLES = {name: role for role, names in MEANT.items() for name in names}
 CALLS = ("function_call", "tool_call")  # ShareGPT's turns in which the assistant calls a tool
-OTHER = ("desirable", "target", "group", "license", "date")  # columns of a record that a row of any format may have
+OTHER = ("margin", "desirable", "target", "group", "license", "date")  # columns that a row of any format may have
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ def preflight(report: Fields) -> Section | None:
 
 
 def _step(name: str, fields: Fields) -> Html:
+    what = "documents" if fields.get("learns") == "texts" else "rows"
     rows, left = count(fields.get("rows")), count(fields.get("too_long")) + count(fields.get("unanswered"))
     gone = f"{grouped(left)} left out" if left else "none left out"
-    heading = tag("h3", breakable(name), " ", tag("small", f"{grouped(rows)} rows · {gone} · {_learnt(fields)}"))
+    heading = tag("h3", breakable(name), " ", tag("small", f"{grouped(rows)} {what} · {gone} · {_learnt(fields)}"))
     parts = tag("div", _lengths(name, fields), _rules(name, fields), class_="flow")
     return join([heading, parts, _left_out(fields), _examples(fields)])
 
@@ -74,10 +75,13 @@ def _lengths(name: str, fields: Fields) -> Html:
         return Html("")
     limit, longest = count(fields.get("limit")), count(fields.get("longest"))
     quantiles = ", ".join(f"{key} {grouped(value)}" for key, value in amounts(fields.get("quantiles")).items())
-    told = f"{quantiles}, longest {grouped(longest)}; a row may have {grouped(limit)}"
-    caption = tag("figcaption", tag("b", "tokens of a row"), tag("small", told))
-    alt = f"{name}: rows by their number of tokens; {told}"
-    return tag("figure", caption, histogram(edges, counts, {"max": limit}, alt=alt), class_="card")
+    texts = fields.get("learns") == "texts"
+    what, holds = ("document", "a window holds at most") if texts else ("row", "a row may have")
+    told = f"{quantiles}, longest {grouped(longest)}; {holds} {grouped(limit)}"
+    caption = tag("figcaption", tag("b", f"tokens of a {what}"), tag("small", told))
+    alt = f"{name}: {what}s by their number of tokens; {told}"
+    bounds = {} if texts else {"max": limit}
+    return tag("figure", caption, histogram(edges, counts, bounds, alt=alt), class_="card")
 
 
 def _left_out(fields: Fields) -> Html:

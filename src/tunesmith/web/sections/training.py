@@ -11,6 +11,8 @@ from tunesmith.web.page import Section, card
 from tunesmith.web.read import amount, count, mapping, mappings, named
 from tunesmith.web.words import decimal, digits, grouped, plain
 
+DRAWN = ("reward", "forgetting", "terminology", "rlhf")  # of what trainers find: what other sections show
+MOST_FACTS = 30
 VALIDATION = "validation_"  # drawn into one picture with the same quantity of the training data
 Fields = Mapping[str, object]
 
@@ -40,9 +42,8 @@ def _step(name: str, fields: Fields, points: Sequence[Fields], trials: Sequence[
     facts += [f"{grouped(size)} parameters"] if size else []
     facts += [_adapter(adapter, size)] if (adapter := mapping(fields.get("adapter"))) else []
     heading = tag("h3", breakable(name), " ", tag("small", " · ".join(facts)))
-    return join(
-        [heading, tag("div", *figures(name, points), _settings(name, fields), _tried(name, trials), class_="flow")]
-    )
+    tables = (_settings(name, fields), _found(name, fields), _tried(name, trials))
+    return join([heading, tag("div", *figures(name, points), *tables, class_="flow")])
 
 
 def _adapter(fields: Fields, parameters: int) -> str:
@@ -91,6 +92,24 @@ def _settings(name: str, fields: Fields) -> Html:
         return Html("")
     rows = ((breakable(each.get("name")), plain(each.get("value")), str(each.get("why") or "")) for each in given)
     return card(table(f"Settings of {name}, and why", ("setting", "value", "why"), rows), class_="settings")
+
+
+def _found(name: str, fields: Fields) -> Html:
+    """What else a training found, as plain facts; what a section of its own draws is left to it."""
+    rest = {key: value for key, value in mapping(fields.get("found")).items() if key not in DRAWN}
+    rows = [(breakable(key), grouped(value) if type(value) is int else plain(value)) for key, value in _facts(rest)]
+    return (
+        card(table(f"Found by {name}", ("fact", "value"), rows[:MOST_FACTS]), class_="settings") if rows else Html("")
+    )
+
+
+def _facts(found: Fields, above: str = "") -> Iterator[tuple[str, object]]:
+    """The facts that are one value, those within others by their path."""
+    for fact, value in found.items():
+        if isinstance(value, Mapping):
+            yield from _facts(value, f"{above}{fact} ")
+        elif isinstance(value, str | int | float):
+            yield f"{above}{fact}".replace("_", " "), value
 
 
 def _tried(name: str, trials: Sequence[Fields]) -> Html:
