@@ -41,7 +41,7 @@ def test_both_tables_are_shown_with_n_and_interval_and_a_loss_of_general_text_ha
     assert "general text<small>bits a byte</small>" in body
     assert "<b>+0.200</b><small>[0.150, 0.250] n 40</small>" in body
     assert "<b>−4.500</b><small>[−4.550, −4.450] n 40</small>" in body
-    assert "120 words are markedly more frequent here than in general text; 1 of them" in body
+    assert "markedly more frequent here than in general text: 1 of 120 are held out 10 times or more" in body
     assert "<td>5 %</td><td>40 %</td>" in body
     assert "more terms" not in body
 

@@ -48,10 +48,8 @@ def _terms(told: Fields) -> Iterator[Html]:
     rows = [*every, *((str(term.get("word")), term) for term in terms)]
     scale = _scale([mapping(each.get("nats")) for _, each in rows])
     cells = [_term(name, each, scale) for name, each in rows]
-    note = (
-        f" {grouped(count(told.get('found')))} words are markedly more frequent here than in general text; "
-        f"{grouped(count(told.get('often')))} of them stand at least {least} times in held-out documents."
-    )
+    often = f"{grouped(count(told.get('often')))} of {grouped(count(told.get('found')))}"
+    note = f" markedly more frequent here than in general text: {often} are held out {least} times or more."
     head = ("word", "nats before", "after", "difference", "", "first choice before", "after")
     shown = OPEN + len(every)
     yield _table("Terms", note, head, cells[:shown])
