@@ -38,6 +38,7 @@ from tunesmith.run.samples import samples, shown
 from tunesmith.run.story import tell
 
 EXAMPLES = 12
+DOMAIN = ("forgetting", "terminology")  # of what a training found: shown by the domain section
 
 
 def make_report(
@@ -60,6 +61,7 @@ def make_report(
         "gate": {},
         "training": {name: _training(folder) for name, folder in checkpoints.items()},
         "curves": {name: read_manifest(folder).facts.get("curve", []) for name, folder in checkpoints.items()},
+        "domains": {name: told for name, folder in checkpoints.items() if (told := _domain(folder))},
         "preflight": dict(context.preflights),
         "waived": [{"check": check, "reason": reason} for check, reason in recipe.waive.items()],
         "warnings": [*context.notes, *_warned(checkpoints)],
@@ -179,8 +181,23 @@ def _training(folder: Path) -> dict[str, object]:
         "epochs": facts.get("epochs"),
         "parameters": facts.get("parameters"),
         "adapter": _adapter(facts),
-        "found": facts.get("found") or {},
+        "found": {name: fact for name, fact in _found(folder).items() if name not in DOMAIN},
     }
+
+
+def _found(folder: Path) -> Mapping[str, object]:
+    """What a training found beside its curve."""
+    return cast("Mapping[str, object]", read_manifest(folder).facts.get("found") or {})
+
+
+def _domain(folder: Path) -> dict[str, object]:
+    """What a training on a domain gained and forgot, and the terms that it learnt."""
+    told = {name: fact for name, fact in _found(folder).items() if name in DOMAIN}
+    if "terminology" in told:
+        words = cast("Mapping[str, object]", told["terminology"])
+        terms = cast("Sequence[Mapping[str, object]]", words["terms"])
+        told["terminology"] = {**words, "terms": [{**term, "word": redact(str(term["word"]))} for term in terms]}
+    return told
 
 
 def _adapter(facts: Mapping[str, object]) -> dict[str, object] | None:

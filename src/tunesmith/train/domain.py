@@ -88,7 +88,7 @@ def domain(
     length = int(start.chosen.or_computed("length", length, usual_length(start)))
     share = start.chosen.or_computed("replay_share", replay_share, _usual_share(texts))
     size = int(start.chosen.or_computed("batch_size", batch_size, usual_windows(length)))
-    mixture = _with_replay(mixture_of(texts.domain, domains, length=length, seed=job.seed), texts.general, share)
+    mixture = with_replay(mixture_of(texts.domain, domains, length=length, seed=job.seed), texts.general, share)
     drawn = texts.domain.drawn / (1 - share)
     budget = steps_of_text(start.chosen, tokens, steps, epochs, drawn=drawn, step=size * length, scratch=False)
     rate = pretrain_rate(start.parameters, start.width, scratch=False, adapter=start.adapted)
@@ -171,7 +171,7 @@ def _usual_share(texts: Texts) -> Computed:
     return Computed(USUAL_REPLAY, "usual where the domain's language is the model's own; more where it is another one")
 
 
-def _with_replay(mixture: Mixture, general: Documents | None, share: float) -> Mixture:
+def with_replay(mixture: Mixture, general: Documents | None, share: float) -> Mixture:
     """The mixture with a share of general text."""
     if not 0 <= share < 1:
         raise UserError(f"replay_share {share:g} will not do.", "Give a number from 0 to below 1.")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tunesmith.web.page import Section, page
 from tunesmith.web.sections.checklist import checklist
+from tunesmith.web.sections.domain import domain
 from tunesmith.web.sections.examples import examples, samples
 from tunesmith.web.sections.funnel import funnel
 from tunesmith.web.sections.origins import ledger, origins, served
@@ -20,8 +21,8 @@ from tunesmith.web.sections.training import training
 from tunesmith.web.sections.verdict import verdict
 
 SECTIONS: tuple[Callable[[Mapping[str, object]], Section | None], ...] = (
-    funnel, passes, verdict, scores, overlap, examples, served, training, rewards, preflight, signals, samples, origins,
-    checklist, ledger,
+    funnel, passes, verdict, scores, overlap, examples, served, training, domain, rewards, preflight, signals, samples,
+    origins, checklist, ledger,
 )  # fmt: skip
 
 
