@@ -22,11 +22,13 @@ check: $(VENV)/dev ## format, lint, types and the walls between rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-faults: $(VENV)/dev ## kill runs at thirty-eight moments and compare the bytes they end with
+faults: $(VENV)/dev ## kill runs at forty-eight moments and compare the bytes they end with
 	$(BIN)/python -m tests.faults --kills 20
 	$(BIN)/python -m tests.faults --kills 10 --recipe tests/passes.yaml
 	$(BIN)/python -m tests.faults --kills 8 --recipe tests/adapters.yaml \
 		--during writer --during adapted --during tuned --during tuned_adapter
+	$(BIN)/python -m tests.faults --kills 10 --recipe tests/text.yaml \
+		--during reader --during expert --during writer --during judge --during better
 
 bench: $(VENV)/dev ## measure start-up and the quickstart on three seeds
 	$(BIN)/python bench/startup.py
