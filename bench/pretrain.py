@@ -70,7 +70,9 @@ def keep(part: str, found: dict[str, Any]) -> None:
     write_json(RESULTS, {**before, part: {**found, "machine": describe_machine()}})
 
 
-def quiet_job(start: Path | Scratch, rows: list[dict[str, Any]], held: list[dict[str, Any]], work: Path, seed: int) -> Job:
+def quiet_job(
+    start: Path | Scratch, rows: list[dict[str, Any]], held: list[dict[str, Any]], work: Path, seed: int
+) -> Job:
     """A job that says nothing."""
     from tunesmith.train.job import Job
 

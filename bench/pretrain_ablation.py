@@ -48,7 +48,12 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lists = lists_of(asked.texts, asked.workspace or Path(folder))
-        print({name: f"{len(rows):,} documents, {characters(rows) / 1e6:.1f} M characters" for name, rows in lists.items()})
+        print(
+            {
+                name: f"{len(rows):,} documents, {characters(rows) / 1e6:.1f} M characters"
+                for name, rows in lists.items()
+            }
+        )
         found = [compared(lists, asked.size, asked.steps, seed) for seed in asked.seeds]
     counts = {name: {"documents": len(rows), "characters": characters(rows)} for name, rows in lists.items()}
     keep("ablation", {"lists": counts, "steps": asked.steps, "size": asked.size, "seeds": found})
