@@ -1,9 +1,9 @@
 """Whether cleaning pays at equal tokens: `python bench/pretrain_ablation.py [TEXTS] [--steps 250] [--seeds 0 1 2]`.
 
 TEXTS is a folder with one folder a package; without it the documentation that is installed (/usr/share/doc): read-mes,
-licences, change logs. A tenth of the packages, drawn by the hash of their names, is held out before anything else; what is
-nearly the same as a training document (similarity 0.8) leaves the held-out. One recipe makes the lists: as found, and
-after exact, near and line deduplication, the rules of Gopher and English alone. Both arms have the same tokenizer
+licences, change logs. A tenth of the packages, drawn by the hash of their names, is held out before anything else; what
+is nearly the same as a training document (similarity 0.8) leaves the held-out. One recipe makes the lists: as found,
+and after exact, near and line deduplication, the rules of Gopher and English alone. Both arms have the same tokenizer
 (learnt from what was found), shape, seed and number of tokens. Held-out text is measured as found and cleaned alike;
 intervals are of the mean paired difference in bits a byte, documents drawn again 10,000 times.
 """
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import yaml
 from corpus import plain
-from pretrain import ROOT, keep, quiet_job
+from pretrain import keep, quiet_job
 from rich.console import Console
 
 MOST = 400_000  # bytes of a file as it lies on disk; longer ones are tables
