@@ -2,7 +2,8 @@
 
 speed        a step of ours beside one of Hugging Face's model with its own loss, in turns, one thread
 processes    whole trainings: one process of one thread, two such, and one of two threads
-shakespeare  tinyshakespeare (FOLDER/tinyshakespeare/input.txt), its last tenth held out; nats a character, three seeds
+shakespeare  tinyshakespeare (FOLDER/tinyshakespeare/input.txt), its last tenth held out; nats a character, three seeds.
+             With --validation the last tenth of the rest is, to choose settings, and nothing is kept
 
 Whether cleaning text pays: bench/pretrain_ablation.py. Each part is kept by itself in bench/results/pretrain.json.
 """
@@ -36,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results" / "pretrain.json"
 ROWS, LENGTH = 16, 128  # of a step
 # Chosen on the last tenth of the training text; 1.88 is what nanoGPT's read-me tells of about three minutes on a CPU.
-SHAKESPEARE: dict[str, Any] = {"steps": 1500, "batch_size": 16, "length": 256, "learning_rate": 8e-3}
+SHAKESPEARE: dict[str, Any] = {"steps": 1000, "batch_size": 16, "length": 256, "learning_rate": 8e-3}
 SIZE, VOCABULARY = "1M", 2048
 NANOGPT = 1.88
 
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["1M", "4M"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, help="of a whole training")
+    parser.add_argument("--validation", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     asked = parser.parse_args()
     if "speed" in asked.parts:
@@ -59,7 +61,12 @@ def main() -> None:
         if asked.data is None:
             parser.error("shakespeare needs --data")
         steps = asked.steps or SHAKESPEARE["steps"]
-        runs = [shakespeare(asked.data / "tinyshakespeare" / "input.txt", seed, steps) for seed in asked.seeds]
+        text = (asked.data / "tinyshakespeare" / "input.txt").read_text()
+        text = text[: int(len(text) * 0.9)] if asked.validation else text
+        runs = [shakespeare(text, seed, steps) for seed in asked.seeds]
+        if asked.validation:
+            print(json.dumps(runs, indent=1))
+            return
         keep("shakespeare", {"published": {"nanoGPT, CPU, about three minutes": NANOGPT}, "runs": runs})
 
 
@@ -220,12 +227,11 @@ def rank_of(words: list[str]) -> None:
         (folder / "seconds").write_text(str(times[-1] - times[1]))
 
 
-def shakespeare(path: Path, seed: int, steps: int) -> dict[str, Any]:
+def shakespeare(text: str, seed: int, steps: int) -> dict[str, Any]:
     """Nats a character of the last tenth; the tokenizer is learnt from the rest alone."""
     from tunesmith.train.job import Scratch
     from tunesmith.train.pretrain import pretrain
 
-    text = path.read_text()
     cut = int(len(text) * 0.9)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Scratch(SIZE, {"vocabulary": VOCABULARY}, {"length": SHAKESPEARE["length"]})
