@@ -47,16 +47,22 @@ def train(trainer: str, start: Path, folder: Path, progress: Any = lambda *_: No
     from dataclasses import replace
 
     import torch
+    from tests.train.document_toys import text_rows
     from tests.train.train_toys import job_at, pair_rows, scratch_rows
 
     from tunesmith.train import device, loop
     from tunesmith.train.dpo import dpo
     from tunesmith.train.job import Adapter
+    from tunesmith.train.pretrain import pretrain
     from tunesmith.train.sft import sft
 
     torch.set_num_threads(1)
     device._cpu_has_bfloat16 = lambda: False
     loop._Saver.is_due = lambda _: True  # type: ignore[method-assign]
+    if trainer == "pretrain":
+        job = job_at(folder, start, text_rows(30), validation=text_rows(3, seed=99), progress=progress)
+        pretrain(job, steps=9, batch_size=5, length=32, learning_rate=1e-3, patience=None)
+        return
     pairs = trainer.startswith("dpo")
     rows = pair_rows() if pairs else scratch_rows()
     job = job_at(folder, start, rows[:25], validation=rows[25:], progress=progress)

@@ -9,9 +9,10 @@ import torch
 from tests.train.train_toys import job_at, scratch_rows
 from transformers import AutoTokenizer
 
+from tunesmith.core.errors import UserError
 from tunesmith.train.folder import write_start
 from tunesmith.train.job import Scratch
-from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer
+from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer, shape_of
 from tunesmith.train.start import texts_of
 
 PLAIN = [
@@ -64,12 +65,29 @@ def test_the_tokenizer_of_the_same_texts_has_the_same_bytes(tmp_path: Path) -> N
     assert (tmp_path / "a" / "tokenizer.json").read_bytes() == (tmp_path / "b" / "tokenizer.json").read_bytes()
 
 
-def test_sizes_are_named_by_their_parameters() -> None:
-    tokenizer = scratch_tokenizer(PLAIN, vocabulary=400)
-    for size, shape in SIZES.items():
-        if shape.hidden <= 256:
-            small = scratch_model(tokenizer, size=size).num_parameters() + (4096 - len(tokenizer)) * shape.hidden
-            assert small / 1e6 == pytest.approx(float(size.removesuffix("M")), rel=0.5)
+def parameters_of(size: str, vocabulary: int) -> int:
+    """Counted without making them, on torch's meta device."""
+    tokenizer = scratch_tokenizer(PLAIN, vocabulary=300)
+    with torch.device("meta"):
+        model = scratch_model(tokenizer, size=size)
+    return model.num_parameters() + (vocabulary - len(tokenizer)) * shape_of(size).hidden
+
+
+@pytest.mark.parametrize("size", [name for name in SIZES if name != "tiny"])
+def test_sizes_are_named_by_their_parameters(size: str) -> None:
+    named = float(size[:-1]) * {"M": 1e6, "b": 1e9}[size[-1]]
+    assert parameters_of(size, shape_of(size).vocabulary) == pytest.approx(named, rel=0.6 if named < 1e6 else 0.26)
+
+
+def test_a_billion_has_the_shape_of_llama_3_2() -> None:
+    assert parameters_of("1b", 128_256) == 1_235_814_400
+
+
+def test_sizes_are_found_by_capital_and_small_letters_and_the_usual_vocabulary_grows() -> None:
+    assert shape_of("1B") == shape_of("1b") != shape_of("1m") == shape_of("1M")
+    assert [shape_of(size).vocabulary for size in ("tiny", "35M", "100m", "1b")] == [4096, 4096, 32_768, 32_768]
+    with pytest.raises(UserError, match=r"no size 'scratch:350'.*"):
+        shape_of("350")
 
 
 def test_a_copying_start_passes_the_attended_token_on() -> None:

@@ -157,7 +157,7 @@ def _start(at: At, found: Found, base: str | None, above: list[TrainStep]) -> st
         return start
     if start.startswith(SCRATCH):
         size = start.removeprefix(SCRATCH)
-        if size not in SIZES:
+        if size.lower() not in map(str.lower, SIZES):
             found.error(f"{at}: there is no size {start!r}.", near(size, list(SIZES)))
     elif "/" not in start and take(at, "from") and start != base:
         found.error(f"{take(at, 'from')}: no step above it is called {start!r}.", near(start, known))

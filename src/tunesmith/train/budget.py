@@ -52,9 +52,13 @@ def sft_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None
 
 
 def pretrain_rate(parameters: int, hidden: int, *, scratch: bool, adapter: str | None = None) -> Computed:
-    """Learning rate for next-token prediction: as in sft from random weights, three times that of tuning further on."""
+    """Learning rate for next-token prediction: by the width from random weights, three times that of tuning further on.
+
+    4e-3 up to width 128, then as one over the width (Yang et al. 2022, arXiv 2203.03466), which meets what GPT-3's
+    sizes had: 6e-4 at 768, 2e-4 at 2,048 (Brown et al. 2020, table 2.1).
+    """
     if scratch:
-        return sft_rate(parameters, hidden, scratch=True)
+        return Computed(4e-3 * min(1.0, 128 / hidden), f"from random weights, width {hidden}")
     rate = min(6e-4, max(3e-5, 6e-5 * (1e9 / parameters) ** (1 / 3)))
     return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters, going on with text"), adapter)
 

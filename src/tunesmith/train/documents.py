@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,21 +16,25 @@ import numpy.typing as npt
 from tunesmith.core.errors import UserError
 from tunesmith.models.chat import render_all
 from tunesmith.models.conversation import conversation_of
-from tunesmith.models.likelihood import ids_of_texts
+from tunesmith.models.likelihood import as_text
 from tunesmith.train.batches import Index, Weights
 from tunesmith.train.job import Row, Rows
 
 if TYPE_CHECKING:
+    from tokenizers import Encoding
     from transformers import PreTrainedTokenizerFast
 
-AT_ONCE = 1000  # rows encoded in one call
+Ids = npt.NDArray[np.int32]
+AT_ONCE = 1000  # rows encoded in one call, of at most so many characters unless one row alone has more
+CHARACTERS = 2**20  # an encoding takes some hundred bytes a character while it is made
+_LINE_END = re.compile(r"(?<=\S\n)(?=\S)")  # tokenizers end a token there: a cut changes none
 
 
 @dataclass(frozen=True)
 class Documents:
     """Documents of tokens end to end, each with an end token behind it: document i is ids[ends[i]:ends[i+1]]."""
 
-    ids: npt.NDArray[np.int32]
+    ids: Ids
     ends: Index  # [documents + 1], beginning with 0
     bytes: Index  # [documents], of the text in UTF-8
     weights: Weights  # [documents], how often each is drawn in an epoch
@@ -58,7 +62,7 @@ class Documents:
         """Tokens of an epoch: each document as often as its weight says."""
         return float(self.lengths @ self.weights)
 
-    def text_ids(self, document: int) -> npt.NDArray[np.int32]:
+    def text_ids(self, document: int) -> Ids:
         """The tokens of one document."""
         return self.ids[int(self.ends[document]) : int(self.ends[document + 1])]
 
@@ -84,10 +88,10 @@ def write_documents(rows: Rows, tokenizer: PreTrainedTokenizerFast, folder: Path
     end = cast("int", tokenizer.eos_token_id)
     with path.open("wb") as file:
         for row, ids, size in encoded(rows, tokenizer):
-            if not ids:
+            if not len(ids):
                 empty += 1
                 continue
-            file.write(np.asarray([*ids, end], dtype=np.int32).tobytes())
+            file.write(np.append(ids, np.int32(end)).astype(np.int32).tobytes())
             ends.append(ends[-1] + len(ids) + 1)
             sizes.append(size)
             weights.append(_weight(row))
@@ -106,20 +110,54 @@ def text_of(row: Row) -> str | None:
     return None if row.get("messages") else str(row.get("text") or "")
 
 
-def encoded(rows: Iterable[Row], tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[Row, list[int], int]]:
+def encoded(rows: Iterable[Row], tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[Row, Ids, int]]:
     """Each row with its token ids, and the bytes of its text. A conversation is written as its template has it."""
-    waiting = iter(rows)
-    while some := list(islice(waiting, AT_ONCE)):
+    for some in _batches(rows):
         texts = [text_of(row) for row in some]
         chats = [row for row, text in zip(some, texts, strict=True) if text is None]
         rendered = iter(render_all(tokenizer, [conversation_of(row) for row in chats]))
-        plain = iter(ids_of_texts(tokenizer, [text for text in texts if text is not None]))
+        plain = iter(_ids_of(tokenizer, [text for text in texts if text is not None]))
         for row, text in zip(some, texts, strict=True):
             if text is not None:
                 yield row, next(plain), len(text.encode())
             else:
                 ids = next(rendered).ids
-                yield row, ids, len(cast("str", tokenizer.decode(ids)).encode())
+                yield row, np.asarray(ids, dtype=np.int32), len(cast("str", tokenizer.decode(ids)).encode())
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows in order, as many at once as AT_ONCE and CHARACTERS allow."""
+    some: list[Row] = []
+    held = 0
+    for row in rows:
+        size = len(text_of(row) or "")
+        if some and (len(some) == AT_ONCE or held + size > CHARACTERS):
+            yield some
+            some, held = [], 0
+        some.append(row)
+        held += size
+    if some:
+        yield some
+
+
+def _ids_of(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> Iterator[Ids]:
+    """The ids of each text; a long one is encoded in pieces."""
+    with as_text(tokenizer):
+        encode, short = tokenizer.backend_tokenizer.encode_batch, [text for text in texts if len(text) <= CHARACTERS]
+        whole = iter(encode(short, add_special_tokens=False))
+        for text in texts:
+            pieces = iter([next(whole)]) if len(text) <= CHARACTERS else _in_pieces(tokenizer, text)
+            yield np.concatenate([np.asarray(one.ids, dtype=np.int32) for one in pieces])
+
+
+def _in_pieces(tokenizer: PreTrainedTokenizerFast, text: str) -> Iterator[Encoding]:
+    """Encodings of a text of many characters, cut at the first line end behind each CHARACTERS of them."""
+    begin = 0
+    while begin < len(text):
+        found = _LINE_END.search(text, begin + CHARACTERS)
+        end = found.start() if found else len(text)
+        yield tokenizer.backend_tokenizer.encode(text[begin:end], add_special_tokens=False)
+        begin = end
 
 
 def _weight(row: Row) -> float:

@@ -5,10 +5,12 @@ On a CPU, and with any large vocabulary, the product with the vocabulary is much
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from tunesmith.train.batches import IGNORED, Batch
+from tunesmith.train.fast import head_loss
 from tunesmith.train.windows import Windows
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ _AFTER_HEAD = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_h
 ROUND = 128
 
 LOGITS_AT_ONCE = 2**27  # more (0.5 GB in float32) are never held at once
+
+Fused = Callable[["PreTrainedModel", "torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ def sft_loss(model: PreTrainedModel, batch: Batch, *, label_smoothing: float = 0
     """Negative log-likelihood of the label tokens over those of the whole batch; TRL's SFTTrainer takes the same."""
     labels = labels_of(batch)
     core = core_of(model)
-    if core is not None and not label_smoothing and len(labels.targets) > _at_once(core) and _can_fuse(core):
-        total = _fused_total(core, _hidden(core, batch, labels), labels.targets)
+    if core is not None and not label_smoothing and (fuse := _fused(core, len(labels.targets))):
+        total = fuse(core, _hidden(core, batch, labels), labels.targets)
     else:
         total = label_losses(model, batch, labels, label_smoothing=label_smoothing).sum()
     return total / (batch.whole.tokens if batch.whole else len(labels.targets))
@@ -99,8 +103,8 @@ def window_loss(model: PreTrainedModel, windows: Windows) -> torch.Tensor:
         logits = model(**windows.inputs).logits[:, -windows.ids_BT.shape[1] :]
         return F.cross_entropy(logits.flatten(0, 1).float(), targets, reduction="sum") / windows.whole.tokens
     hidden: torch.Tensor = core.base_model(**windows.inputs).last_hidden_state.flatten(0, 1)
-    if len(targets) > _at_once(core) and _can_fuse(core):
-        return _fused_total(core, hidden, targets) / windows.whole.tokens
+    if fuse := _fused(core, len(targets)):
+        return fuse(core, hidden, targets) / windows.whole.tokens
     return F.cross_entropy(_head(core, hidden), targets, reduction="sum") / windows.whole.tokens
 
 
@@ -138,13 +142,24 @@ def _head(core: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
     return cast("torch.Tensor", core.get_output_embeddings()(padded)[: len(hidden)].float())
 
 
-def _can_fuse(core: PreTrainedModel) -> bool:
-    """Whether torch has product and loss in one, and the head is a plain layer."""
+def _fused(core: PreTrainedModel, labels: int) -> Fused | None:
+    """What takes product and loss in one: ours in float32 on a processor, for many labels torch's own; or none."""
     import torch
 
-    return (
-        hasattr(torch.nn.functional, "linear_cross_entropy") and type(core.get_output_embeddings()) is torch.nn.Linear
-    )
+    head = core.get_output_embeddings()
+    if type(head) is not torch.nn.Linear or not torch.is_grad_enabled():
+        return None
+    weight = head.weight
+    whole = type(weight) is torch.nn.Parameter and getattr(head, "bias", None) is None  # and no shard of FSDP
+    float32 = weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    if whole and float32 and weight.device.type == "cpu":
+        return _head_total
+    many = labels > _at_once(core) and hasattr(torch.nn.functional, "linear_cross_entropy")
+    return _fused_total if many else None
+
+
+def _head_total(core: PreTrainedModel, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return head_loss(hidden, core.get_output_embeddings().weight, targets)
 
 
 def _fused_total(core: PreTrainedModel, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.train.anatomy import anatomy_of, mean_length
 from tunesmith.train.batches import Index
 from tunesmith.train.device import GB, Device, usable
+from tunesmith.train.fast import use_fast_norms
 from tunesmith.train.job import Computed
 from tunesmith.train.peak import peak_flops
 from tunesmith.train.start import Start
@@ -54,6 +55,8 @@ def planned(start: Start, lengths: Index, *, batch: int, steps: int, wishes: Wis
     _set_attention(start, attention)
     part_tokens = _set_memory(start, longest, attention, batch * longest, wishes.checkpointing)
     compiled = _set_compile(start, lengths, batch * steps, wishes.compile)
+    if start.device == Device("cpu", bfloat16=False) and not compiled:
+        use_fast_norms(start.core)
     bounds = layout == "packed" and attention.startswith("flash")
     return replace(start, layout=layout, part_tokens=part_tokens, bounds=bounds, compiled=compiled)
 

@@ -46,7 +46,7 @@ def examine_texts(
         text = _text(row)
         lengths.append(len(ids))
         weight += (len(ids) + 1) * (1.0 if row.get("weight") is None else float(str(row["weight"])))
-        if not ids:
+        if not len(ids):
             noted.fault("unanswered", row)
             continue
         keys.append(number_of([text]))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tunesmith.core.errors import UserError
-from tunesmith.train.budget import Chosen, fingerprint_of, measurements, pretrain_rate
+from tunesmith.train.budget import Chosen, fingerprint_of, measurements, pretrain_rate, readable
 from tunesmith.train.device import Precision
+from tunesmith.train.devices import here
 from tunesmith.train.documents import Documents, write_documents
 from tunesmith.train.folder import write_folder
 from tunesmith.train.job import Computed, Job, Rows, Scratch, Trained
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 LEARNS = "texts"
 CHANGES_VALIDATION = ("length",)
 CPU_LENGTH, GPU_LENGTH = 256, 4096
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 4096  # a step; measured at 1 to 4 million parameters
+BATCH_PARAMETERS = 10_000_000  # above, more: 0.1 million tokens at a billion, as published trainings have, not measured
+REPEATS = 4  # epochs that are worth almost as much as new text (Muennighoff et al. 2023, arXiv 2305.16264)
+FEW = 5  # tokens a parameter; about 20 are the best use of a budget of work (Hoffmann et al. 2022, arXiv 2203.15556)
 ANSWER = 128  # tokens that a model may write when it is asked later
 
 
@@ -65,8 +70,12 @@ def pretrain(
         documents_of(job, job.validation, start, "validation"),
     )
     length = int(start.chosen.or_computed("length", length, usual_length(start)))
+    if not 1 < length <= start.room:
+        raise UserError(
+            f"Windows of {length:,} tokens: the model holds {start.room:,}.", "Change length, or init.length."
+        )
     mixture = mixture_of(learnt, domains, length=length, seed=job.seed)
-    size = int(start.chosen.or_computed("batch_size", batch_size, usual_windows(length)))
+    size = int(start.chosen.or_computed("batch_size", batch_size, usual_windows(length, start.parameters)))
     scratch = isinstance(job.start, Scratch)
     budget = steps_of_text(start.chosen, tokens, steps, epochs, drawn=learnt.drawn, step=size * length, scratch=scratch)
     settings = Settings(
@@ -100,7 +109,8 @@ def pretrain(
     )
     write_folder(job.out, start, max_new_tokens=ANSWER, curve=state.curve)
     facts = {"tokens": state.step * size * length, "unique_tokens": learnt.tokens}
-    return trained_on_text(state, mixture, size, start, facts)
+    trained = trained_on_text(state, mixture, size, start, facts)
+    return replace(trained, warnings=_warnings(state.step * size * length, mixture, state.step, size, start, scratch))
 
 
 def learn(
@@ -116,7 +126,7 @@ def learn(
     begin: Numbers | None = None,
 ) -> State:
     """Run the loop on windows of the mixture; `begin` are the numbers of `validate` before the first step."""
-    length, end = mixture.streams[0].length, mixture.streams[0].documents.end
+    length = mixture.streams[0].length
     rows = None if start.part_tokens is None else max(1, start.part_tokens // length)
     shares = [list(mixture.shares), length, size, apart, start.computing, job.adapter, fingerprint]
 
@@ -126,7 +136,7 @@ def learn(
 
     return train(
         start.model,
-        feed_of_windows(mixture, size=size, rows=rows, device=start.device.name, end=end if apart else None),
+        feed_of_windows(mixture, size=size, rows=rows, device=start.device.name, apart=apart, world=here().world),
         loss=loss,
         settings=settings,
         validate=validate,
@@ -137,6 +147,22 @@ def learn(
         meter=start.meter_of(length),
         begin=begin,
     )
+
+
+def _warnings(tokens: int, mixture: Mixture, steps: int, size: int, start: Start, scratch: bool) -> tuple[str, ...]:
+    """What is doubtful about the budget."""
+    found = []
+    if (most := max(mixture.epochs(steps, size))) > REPEATS + 0.5:
+        found.append(
+            f"pretrain: text was repeated {most:.1f} times; beyond {REPEATS} epochs repeating is worth less and less "
+            "(Muennighoff et al. 2023): more text, or fewer steps"
+        )
+    if scratch and tokens < FEW * start.parameters:
+        found.append(
+            f"pretrain: {tokens / start.parameters:.1f} tokens a parameter; about 20 are the best use of a budget "
+            "(Hoffmann et al. 2022): a smaller model would learn more from the same work"
+        )
+    return tuple(found)
 
 
 def documents_of(job: Job, rows: Rows, start: Start, part: str) -> Documents:
@@ -155,9 +181,11 @@ def usual_length(start: Start) -> Computed:
     return Computed(min(start.room, most), f"at most {most:,} here, and the model holds {start.room:,}")
 
 
-def usual_windows(length: int) -> Computed:
-    """Windows of this length in a step."""
-    return Computed(max(4, BATCH_TOKENS // length), f"about {BATCH_TOKENS:,} tokens a step")
+def usual_windows(length: int, parameters: int = 0) -> Computed:
+    """Windows of this length in a step: more tokens for larger models."""
+    tokens = BATCH_TOKENS * max(1.0, parameters / BATCH_PARAMETERS) ** 0.7
+    why = f"about {tokens:,.0f} tokens a step" + (f", from {readable(parameters)} parameters" if parameters else "")
+    return Computed(max(4, round(tokens / length)), why)
 
 
 def steps_of_text(

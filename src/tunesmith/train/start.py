@@ -22,7 +22,7 @@ from tunesmith.train.job import Adapter, Job, Row, Scratch
 from tunesmith.train.loop import trained_weights
 from tunesmith.train.meter import Meter
 from tunesmith.train.peak import peak_flops
-from tunesmith.train.scratch import scratch_model, scratch_tokenizer
+from tunesmith.train.scratch import scratch_model, scratch_tokenizer, shape_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -194,8 +194,16 @@ def _parameters(folder: Path) -> int:
 
 
 def _scratch(job: Job, start: Scratch) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
-    tokenizer = _with_options(scratch_tokenizer, "tokenizer", start.tokenizer, texts_of(job.train))
-    model = _with_options(scratch_model, "init", start.init, tokenizer, size=start.size, seed=job.seed)
+    shape = shape_of(start.size)
+    held: dict[str, object] = {"length": shape.length}
+    options = {**held, "vocabulary": shape.vocabulary, **start.tokenizer}
+    tokenizer = _with_options(scratch_tokenizer, "tokenizer", options, texts_of(job.train))
+    model = _with_options(scratch_model, "init", {**held, **start.init}, tokenizer, size=start.size, seed=job.seed)
+    config = model.config
+    job.say(
+        f"scratch:{start.size} has {config.num_hidden_layers} layers of width {config.hidden_size}, a vocabulary of "
+        f"{len(tokenizer):,} tokens and room for {config.max_position_embeddings:,}"
+    )
     return tokenizer, model
 
 

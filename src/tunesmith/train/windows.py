@@ -16,7 +16,7 @@ from tunesmith.train.documents import Documents
 if TYPE_CHECKING:
     import torch
 
-Ids = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.int64]  # [2, T + 1]: the ids of a window and the token that follows, and the place of each
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ class Windows:
 class Stream:
     """Documents in an order that follows from (seed, epoch), end to end, cut into windows of `length` tokens.
 
-    An epoch has each document as often as its weight says. Windows begin at another place in each epoch, and come in an
-    order of their own: neighbours of one long document are not neighbours of a batch.
+    An epoch has each document as often as its weight says: in any number of epochs one of weight 0.3 is drawn 0.3 times
+    as often, up to one time more. Windows begin at another place in each epoch, and come in an order of their own:
+    neighbours of one long document are not neighbours of a batch. In memory are a few numbers a document and one a
+    window; the tokens stay on disk.
     """
 
     def __init__(self, documents: Documents, *, length: int, seed: int) -> None:
@@ -52,19 +54,20 @@ class Stream:
         self.length = length
         self.seed = seed
         self.windows = max(1, int(documents.drawn) // length)  # of an epoch
+        self._ahead = np.random.default_rng(seed).random(len(documents))  # of the times a document was drawn
         self._plan = lru_cache(maxsize=2)(self._planned)
 
     def window(self, number: int) -> Ids:
-        """The ids of a window and the token that follows it, [length + 1]; numbers go on through the epochs."""
+        """Ids and places of a window and of the token that follows it; numbers go on through the epochs."""
         epoch, place = divmod(number, self.windows)
         plan = self._plan(epoch)
         return plan.take(self.documents, plan.offset + int(plan.order[place]) * self.length, self.length + 1)
 
     def _planned(self, epoch: int) -> _Plan:
         rng, weights = np.random.default_rng((self.seed, epoch)), self.documents.weights
-        whole = np.floor(weights).astype(np.int64)
-        times = whole + (rng.random(len(weights)) < weights - whole)
-        drawn = rng.permutation(np.repeat(np.arange(len(weights)), times if times.sum() else 1))
+        before, behind = (np.floor(weights * count + self._ahead).astype(np.int64) for count in (epoch, epoch + 1))
+        times = behind - before if (behind > before).any() else (weights > 0).astype(np.int64)
+        drawn = rng.permutation(np.repeat(np.arange(len(weights)), times))
         begins = np.concatenate([[0], np.cumsum(self.documents.lengths[drawn])]).astype(np.int64)
         return _Plan(drawn, begins, int(rng.integers(self.length)), rng.permutation(self.windows))
 
@@ -79,14 +82,18 @@ class _Plan:
     order: Index
 
     def take(self, documents: Documents, begin: int, count: int) -> Ids:
-        """So many tokens of the epoch's stream; behind its end comes its beginning."""
-        found = np.empty(count, dtype=np.int64)
+        """So many tokens of the epoch's stream, and the place of each in its document; behind its end comes its start.
+
+        The places of the first document begin at 0 where it is cut.
+        """
+        found = np.empty((2, count), dtype=np.int64)
         done, total = 0, int(self.begins[-1])
         while done < count:
             at = (begin + done) % total
             place = int(np.searchsorted(self.begins, at, side="right")) - 1
             ids = documents.text_ids(int(self.drawn[place]))[at - int(self.begins[place]) :][: count - done]
-            found[done : done + len(ids)] = ids
+            found[0, done : done + len(ids)] = ids
+            found[1, done : done + len(ids)] = np.arange(len(ids))
             done += len(ids)
         return found
 
@@ -120,40 +127,34 @@ def _numbers(step: int, size: int, share: float) -> tuple[int, int]:
 
 
 def feed_of_windows(
-    mixture: Mixture, *, size: int, rows: int | None, device: str, end: int | None = None
+    mixture: Mixture, *, size: int, rows: int | None, device: str, apart: bool = False, world: int = 1
 ) -> Feed[Windows]:
-    """An endless feed that can begin at any step; a batch comes in parts of at most `rows` windows.
+    """An endless feed that can begin at any step; a batch comes in parts of at most `rows` windows, one a process.
 
-    With `end`, the id of the end token, attention stays within documents.
+    With `apart`, attention stays within documents.
     """
+    most = min(rows or size, -(-size // world))
 
     def feed(start: int) -> Iterator[Iterator[Windows]]:
         step = start
         while True:
-            yield _parts(mixture.batch(step, size), step, rows, device, end)
+            yield _parts(mixture.batch(step, size), step, most, device, apart)
             step += 1
 
     return feed
 
 
-def _parts(windows: list[Ids], step: int, rows: int | None, device: str, end: int | None) -> Iterator[Windows]:
-    whole = Whole(step, len(windows), sum(len(window) - 1 for window in windows))
-    for begin in range(0, len(windows), rows or len(windows)):
-        yield windows_of(np.stack(windows[begin : begin + (rows or len(windows))]), whole, device, end=end)
+def _parts(windows: list[Ids], step: int, most: int, device: str, apart: bool) -> Iterator[Windows]:
+    whole = Whole(step, len(windows), sum(window.shape[1] - 1 for window in windows))
+    for begin in range(0, len(windows), most):
+        yield windows_of(np.stack(windows[begin : begin + most], axis=1), whole, device, apart=apart)
 
 
-def windows_of(ids: Ids, whole: Whole, device: str, *, end: int | None = None) -> Windows:
-    """Rows of ids [B, T + 1] as what is seen and what follows."""
+def windows_of(rows: Ids, whole: Whole, device: str, *, apart: bool = False) -> Windows:
+    """Ids and places of rows, [2, B, T + 1], as what is seen and what follows."""
     import torch
 
-    both = torch.from_numpy(ids).to(device)
-    places = None if end is None else torch.from_numpy(places_of(ids[:, :-1], end)).to(device)
-    return Windows(both[:, :-1].contiguous(), both[:, 1:].contiguous(), whole, places)
-
-
-def places_of(ids: Ids, end: int) -> Ids:
-    """The place of each token in its document, [B, T]: one behind each end token a new one begins."""
-    at = np.arange(ids.shape[1])
-    begins = np.zeros_like(ids)
-    begins[:, 1:] = np.where(ids[:, :-1] == end, at[1:], 0)
-    return at - np.maximum.accumulate(begins, axis=1)
+    ids, places = torch.from_numpy(rows).to(device)
+    return Windows(
+        ids[:, :-1].contiguous(), ids[:, 1:].contiguous(), whole, places[:, :-1].contiguous() if apart else None
+    )
