@@ -22,7 +22,7 @@ from tunesmith.train.job import Adapter, Job, Row, Scratch, Trained
 from tunesmith.train.policy import Method
 from tunesmith.train.prompts import expected_of, prompts_of
 from tunesmith.train.rlhf import rlhf
-from tunesmith.train.sampling import Sampler, draws_of, drawn
+from tunesmith.train.sampling import Sampler, drawn, draws_of
 from tunesmith.train.start import Start, start_from
 
 BOLD: dict[str, Any] = {"learning_rate": 3e-3, "batch_size": 16}  # these models have 24 thousand weights
