@@ -19,6 +19,7 @@ from tunesmith.train.watching import left_padded
 
 if TYPE_CHECKING:
     import torch
+    from transformers.modeling_outputs import CausalLMOutputWithPast
 
 Draws = npt.NDArray[np.float64]
 ROWS_AT_ONCE = 512
@@ -70,9 +71,11 @@ class Sampler:
         stops = torch.tensor(self.stops, device=ids_BT.device)
         made = torch.full(draws.shape, self.start.pad, device=ids_BT.device)
         read = self._read(ids_BT, there_BT, (there_BT.cumsum(1) - 1).clamp(min=0), None)
-        cache = read.past_key_values
+        cache = cast("Any", read.past_key_values)
         cache.batch_repeat_interleave(self.each)
-        there_BT, logits_BV = (one.repeat_interleave(self.each, 0) for one in (there_BT, read.logits[:, -1]))
+        there_BT, logits_BV = (
+            one.repeat_interleave(self.each, 0) for one in (there_BT, cast("Any", read.logits)[:, -1])
+        )
         rows = torch.arange(len(draws), device=ids_BT.device)  # those still being written
         done = torch.zeros_like(rows, dtype=torch.bool)
         for step in range(self.new_tokens):
@@ -87,12 +90,14 @@ class Sampler:
                 rows, new, there_BT, done = rows[live], new[live], there_BT[live], done[live]
             places = there_BT.sum(1, keepdim=True)
             there_BT = torch.cat([there_BT, torch.ones_like(there_BT[:, :1])], 1)
-            logits_BV = self._read(new[:, None], there_BT, places, cache).logits[:, -1]
+            logits_BV = cast("Any", self._read(new[:, None], there_BT, places, cache).logits)[:, -1]
         return made
 
-    def _read(self, ids_BT: torch.Tensor, there_BT: torch.Tensor, places_BT: torch.Tensor, cache: object) -> Any:
+    def _read(
+        self, ids_BT: torch.Tensor, there_BT: torch.Tensor, places_BT: torch.Tensor, cache: object
+    ) -> CausalLMOutputWithPast:
         """What the model says of the last token of each row."""
-        return cast("Any", self.start.model)(
+        read: CausalLMOutputWithPast = cast("Any", self.start.model)(
             input_ids=ids_BT,
             attention_mask=there_BT,
             position_ids=places_BT,
@@ -100,6 +105,7 @@ class Sampler:
             use_cache=True,
             logits_to_keep=1,
         )
+        return read
 
     def _cut(self, ids: list[int]) -> list[int]:
         """An answer up to its stop token."""
