@@ -59,6 +59,7 @@ def make_report(
         "gate": {},
         "training": {name: _training(folder) for name, folder in checkpoints.items()},
         "curves": {name: read_manifest(folder).facts.get("curve", []) for name, folder in checkpoints.items()},
+        "rewarded": {name: found for name, folder in checkpoints.items() if (found := _rewarded(folder))},
         "preflight": dict(context.preflights),
         "waived": [{"check": check, "reason": reason} for check, reason in recipe.waive.items()],
         "warnings": [*context.notes, *_warned(checkpoints)],
@@ -179,6 +180,18 @@ def _training(folder: Path) -> dict[str, object]:
         "parameters": facts.get("parameters"),
         "adapter": _adapter(facts),
     }
+
+
+def _rewarded(folder: Path) -> dict[str, object]:
+    """What learning from a reward found, the texts of its answers redacted; empty where there was none."""
+    found = cast("Mapping[str, object]", read_manifest(folder).facts.get("found", {})).get("rlhf")
+    facts = dict(cast("Mapping[str, object]", found or {}))
+    samples = cast("Sequence[Mapping[str, object]]", facts.get("samples", []))
+    shown = [
+        {name: redact(value) if isinstance(value, str) and name != "id" else value for name, value in one.items()}
+        for one in samples
+    ]
+    return {**facts, "samples": shown} if facts else {}
 
 
 def _adapter(facts: Mapping[str, object]) -> dict[str, object] | None:

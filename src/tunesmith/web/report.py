@@ -13,14 +13,15 @@ from tunesmith.web.sections.overlap import overlap
 from tunesmith.web.sections.overview import overview
 from tunesmith.web.sections.passes import passes
 from tunesmith.web.sections.preflight import preflight
+from tunesmith.web.sections.rewarded import rewarded
 from tunesmith.web.sections.scores import scores
 from tunesmith.web.sections.signals import signals
 from tunesmith.web.sections.training import training
 from tunesmith.web.sections.verdict import verdict
 
 SECTIONS: tuple[Callable[[Mapping[str, object]], Section | None], ...] = (
-    funnel, passes, verdict, scores, overlap, examples, served, training, preflight, signals, samples, origins,
-    checklist, ledger,
+    funnel, passes, verdict, scores, overlap, examples, served, training, rewarded, preflight, signals, samples,
+    origins, checklist, ledger,
 )  # fmt: skip
 
 
