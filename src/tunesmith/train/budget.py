@@ -66,7 +66,7 @@ def dpo_rate(parameters: int, *, adapter: str | None = None) -> Computed:
 
 
 def rlhf_rate(parameters: int, *, adapter: str | None = None) -> Computed:
-    """Learning rate for learning from a reward: 3e-4 at a million parameters (bench/rlhf.py), about 1e-6 at billions."""
+    """Learning rate for learning from a reward: 3e-4 at a million parameters (measured), about 1e-6 at billions."""
     rate = min(3e-4, max(5e-7, 3e-4 * (1e6 / parameters) ** (2 / 3)))
     return _for_adapter(Computed(rate, f"from {readable(parameters)} parameters, learning from a reward"), adapter)
 
