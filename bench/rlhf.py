@@ -52,13 +52,14 @@ SEEDS = (7, 8, 9)
 COMMON: dict[str, object] = {"beta": 0.05, "generations": 8, "batch_size": 16, "steps": 30, "learning_rate": 3e-4}
 TEST_ROWS = 1000
 MARGIN = 0.015  # of meaning, as in the quickstart's gate
+STYLE = {**COMMON, "kl_bound": 0.7, "patience": 1}  # held-out meaning began to fall at about 1 nat
 UNGUARDED: dict[str, object] = {"meaning_margin": None, "diversity_floor": None, "kl_bound": None}
 # Chosen on validation packages with the first seed.
 SETTINGS: dict[str, dict[str, object]] = {
-    "rloo, style": {"method": "rloo", **COMMON},
+    "rloo, style": {"method": "rloo", **STYLE},
     "rloo, words, unguarded": {"method": "rloo", **COMMON, **UNGUARDED},
     "rloo, words": {"method": "rloo", **COMMON},
-    "grpo, style": {"method": "grpo", **COMMON},
+    "grpo, style": {"method": "grpo", **STYLE},
     "rloo, reward model": {"method": "rloo", **COMMON},
 }
 
