@@ -54,6 +54,7 @@ def train(trainer: str, start: Path, folder: Path, progress: Any = lambda *_: No
     from tunesmith.train.dpo import dpo
     from tunesmith.train.job import Adapter
     from tunesmith.train.pretrain import pretrain
+    from tunesmith.train.rlhf import rlhf
     from tunesmith.train.sft import sft
 
     torch.set_num_threads(1)
@@ -66,6 +67,10 @@ def train(trainer: str, start: Path, folder: Path, progress: Any = lambda *_: No
     pairs = trainer.startswith("dpo")
     rows = pair_rows() if pairs else scratch_rows()
     job = job_at(folder, start, rows[:25], validation=rows[25:], progress=progress)
+    if trainer == "rlhf":
+        rewarded = replace(job, reward=lambda _, answers: [float(answer.count("the")) for answer in answers])
+        rlhf(rewarded, steps=6, batch_size=3, generations=4, learning_rate=1e-3, max_new_tokens=8)
+        return
     if trainer.endswith("lora"):
         job = replace(job, adapter=Adapter("lora", {"rank": 4}))
     if trainer.endswith("bottleneck"):

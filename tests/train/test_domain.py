@@ -44,7 +44,7 @@ def test_the_share_of_replay_is_exact_over_steps_and_near_it_in_each(base: Path,
     mixture = with_replay(Mixture([Stream(own, length=16, seed=0)], [1.0]), general, 0.05)
     assert mixture.shares == [0.95, 0.05]
     marks = {tokenizer.encode(f" {word}")[0] for word in PLANTED}
-    replayed = [sum(not marks & set(window.tolist()) for window in mixture.batch(step, 8)) for step in range(100)]
+    replayed = [sum(not marks & set(window[0].tolist()) for window in mixture.batch(step, 8)) for step in range(100)]
     assert sum(replayed) == 40  # 5 % of 800 windows
     assert set(replayed) == {0, 1}
 

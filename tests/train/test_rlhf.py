@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+from tests.train.rank_toys import start_at, together, train
 from tests.train.train_toys import chat, job_at, pair_rows, scratch_rows
 
 from tunesmith.core.errors import UserError
@@ -171,3 +174,17 @@ def test_without_expected_answers_there_is_no_meaning_but_all_else(tuned: Path, 
     trained = rlhf(replace(job, reward=styled), steps=2, **BOLD)
     assert "validation_meaning" not in trained.curve[0]
     assert trained.curve[0]["validation_distinct_2"] > 0
+
+
+def test_two_processes_sample_their_own_prompts_and_learn_what_one_learns(tmp_path: Path) -> None:
+    start = start_at(tmp_path)
+    together(start, tmp_path, "ddp:rlhf")
+    train("rlhf", start, tmp_path / "alone")
+    ours, theirs = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("ddp:rlhf", "alone"))
+    moved = load_file(start / "model.safetensors")
+    for name, weight in theirs.items():
+        assert torch.allclose(ours[name], weight, atol=2e-5), name
+    assert max((theirs[name] - moved[name]).abs().max().item() for name in theirs) > 1e-4
+    curves = [json.loads((tmp_path / name / "out" / "curve.json").read_text()) for name in ("ddp:rlhf", "alone")]
+    for one, other in zip(*curves, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)

@@ -9,12 +9,14 @@ import pytest
 import torch
 from tests.train.train_toys import job_at, pair_rows, scratch_rows
 
+from tunesmith.models.chat import Tokens
 from tunesmith.models.reward_model import rewards_of
-from tunesmith.train.batches import IGNORED, Batch
+from tunesmith.train.batches import IGNORED, Batch, collate
 from tunesmith.train.folder import write_start
 from tunesmith.train.job import Scratch
 from tunesmith.train.losses import answer_logps, sft_loss
 from tunesmith.train.objective import LossName, objective_of
+from tunesmith.train.policy import Method, PolicyObjective, Sampled
 from tunesmith.train.preferences import DIVERGENCES, LOSSES, Scored, answer_sums
 from tunesmith.train.reward import Preference, reward
 from tunesmith.train.unpaired import UNPAIRED_LOSSES, Judged
@@ -30,7 +32,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def trainer_of(kind: str, config: dict[str, Any], start: Path, rows: list[dict[str, Any]], work: Path) -> Any:
+def trainer_of(
+    kind: str, config: dict[str, Any], start: Path, rows: list[dict[str, Any]], work: Path, **more: Any
+) -> Any:
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -43,6 +47,7 @@ def trainer_of(kind: str, config: dict[str, Any], start: Path, rows: list[dict[s
         args=args,
         train_dataset=Dataset.from_list(rows),
         processing_class=AutoTokenizer.from_pretrained(start),
+        **more,
     )
 
 
@@ -161,6 +166,44 @@ def test_our_loss_of_single_answers_and_its_gradient_equal_those_of_trl(loss: st
     judged = Judged(logps(trainer.model, "") - reference, up, kl)
     ours = (UNPAIRED_LOSSES[loss](judged, beta=0.3) * torch.where(up, 1.5, 0.8)).mean()
     assert_same(trainer.model, theirs, ours)
+
+
+@pytest.mark.parametrize("method", ["rloo", "grpo", "dapo", "dr_grpo"])
+def test_our_loss_of_sampled_answers_and_its_gradient_equal_those_of_trl(
+    method: Method, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = "RLOO" if method == "rloo" else "GRPO"
+    rows = [{"prompt": row["messages"][:1]} for row in scratch_rows()]
+    config: Options = {"beta": 0.3, "num_generations": 4, "max_completion_length": 9}
+    if kind == "GRPO":
+        config |= {"loss_type": method, "scale_rewards": "none" if method == "dr_grpo" else "group"}
+    worth = [1.0, 0.0, 0.5, 3.0, -1.0, 0.0, 0.25, 0.5]
+    trainer = trainer_of(kind, config, start, rows, tmp_path, reward_funcs=lambda completions, **_: worth)
+    moved(trainer.model)
+    stop = trainer.processing_class.eos_token_id
+    answers = [[5 + place, 7, 9 + place, 11, 5][: 2 + place % 4] for place in range(8)]
+    answers = [[*answer, stop] for answer in answers]
+    prompts = [[3, 4, 5]] * 4 + [[6, 7, 8, 9]] * 4
+    said = [[{"role": "assistant", "content": "x"}]] * 8
+    more = (prompts, answers, None, said, None, {}, None, None)
+    monkeypatch.setattr(trainer, "_generate", lambda _: (prompts, answers, said) if kind == "RLOO" else more)
+    made = trainer._generate_and_score_completions([rows[0]] * 4 + [rows[1]] * 4)
+    theirs = trainer.compute_loss(trainer.model, made)
+    lines = [
+        Tokens([*prompt, *answer], [0] * len(prompt) + [1] * len(answer))
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+    batch = collate(lines, pad=0)
+    with torch.no_grad():
+        reference = answer_logps(trainer.ref_model, batch)[0]
+    logps, there = answer_logps(trainer.model, batch)
+    scored = Sampled(torch.tensor(worth), logps, reference, there)
+    objective = PolicyObjective(method, 0.3, 4, 9)
+    assert objective.advantages(scored.rewards_B, scored.kl_B).tolist() == pytest.approx(
+        made["advantages"].tolist(), abs=1e-4
+    )
+    ours = objective.loss(scored, rows=8, tokens=sum(map(len, answers)))
+    assert_same(trainer.model, 1 + theirs, 1 + ours, 1e-4)  # advantages add up to 0, and so may the loss
 
 
 def moved(model: Any) -> None:

@@ -62,6 +62,7 @@ def make_report(
         "training": {name: _training(folder) for name, folder in checkpoints.items()},
         "curves": {name: read_manifest(folder).facts.get("curve", []) for name, folder in checkpoints.items()},
         "domains": {name: told for name, folder in checkpoints.items() if (told := _domain(folder))},
+        "rewarded": {name: found for name, folder in checkpoints.items() if (found := _rewarded(folder))},
         "preflight": dict(context.preflights),
         "waived": [{"check": check, "reason": reason} for check, reason in recipe.waive.items()],
         "warnings": [*context.notes, *_warned(checkpoints)],
@@ -198,6 +199,17 @@ def _domain(folder: Path) -> dict[str, object]:
         terms = cast("Sequence[Mapping[str, object]]", words["terms"])
         told["terminology"] = {**words, "terms": [{**term, "word": redact(str(term["word"]))} for term in terms]}
     return told
+
+
+def _rewarded(folder: Path) -> dict[str, object]:
+    """What learning from a reward found, the texts of its answers redacted; empty where there was none."""
+    facts = dict(cast("Mapping[str, object]", _found(folder).get("rlhf") or {}))
+    samples = cast("Sequence[Mapping[str, object]]", facts.get("samples", []))
+    shown = [
+        {name: redact(value) if isinstance(value, str) and name != "id" else value for name, value in one.items()}
+        for one in samples
+    ]
+    return {**facts, "samples": shown} if facts else {}
 
 
 def _adapter(facts: Mapping[str, object]) -> dict[str, object] | None:

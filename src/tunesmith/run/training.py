@@ -84,7 +84,9 @@ def run_training(
             made = _write_untrained(job)
         else:
             _tell_of_gpus(context)
-            with together(context.ranks, partial(_take_part, _told(context), step, lists, start, resume, parameters)):
+            with together(
+                context.ranks, partial(_take_part, _told(context), step, lists, start, resume, parameters, checkpoints)
+            ):
                 made = tracked(context, step, job, parameters, partial(_train, context, step, parameters=parameters))
         for path in files_of_folder(job.out):
             path.replace(out / path.name)
@@ -259,7 +261,9 @@ def _take_part(
     start: Path | Scratch,
     resume: Path,
     parameters: Mapping[str, object],
+    checkpoints: Mapping[str, Path],
 ) -> None:
     """The part of another process in a training: all of it, but it writes nothing that stays."""
     _prepare(context)
-    step.trainer.load()(_job(context, step, lists, start, resume / "unwritten", resume), **parameters)
+    job = _job(context, step, lists, start, resume / "unwritten", resume)
+    step.trainer.load()(replace(job, reward=reward_of(context, step, checkpoints)), **parameters)

@@ -60,9 +60,10 @@ class PolicyObjective:
         if self.method == "rloo":
             total = logps_BT.sum(dim=1)
             return -(advantages_B * (total - total.detach()).exp()).sum() / rows
-        each_BT = -advantages_B[:, None] * (logps_BT - logps_BT.detach()).exp()
-        if self.beta:
-            each_BT = each_BT + self.beta * scored.kl3_BT
+        ratios_BT = (logps_BT - logps_BT.detach()).exp()
+        each_BT = -advantages_B[:, None] * ratios_BT
+        if self.beta:  # with the ratio its gradient is that of the KL itself (DeepSeek-V3.2, arXiv 2512.02556)
+            each_BT = each_BT + self.beta * ratios_BT * scored.kl3_BT
         each_BT = each_BT * there_BT
         if self.method == "grpo":
             return (each_BT.sum(dim=1) / there_BT.sum(dim=1).clamp(min=1)).sum() / rows

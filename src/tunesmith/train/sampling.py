@@ -19,6 +19,7 @@ from tunesmith.train.watching import left_padded
 
 if TYPE_CHECKING:
     import torch
+    from transformers.modeling_outputs import CausalLMOutputWithPast
 
 Draws = npt.NDArray[np.float64]
 ROWS_AT_ONCE = 512
@@ -68,30 +69,43 @@ class Sampler:
         ids_BT, there_BT = left_padded(prompts, self.start.pad, self.start.device.name)
         draws = torch.from_numpy(draws_BT).to(ids_BT.device)
         stops = torch.tensor(self.stops, device=ids_BT.device)
-        given: dict[str, Any] = {"position_ids": (there_BT.cumsum(1) - 1).clamp(min=0)}
-        read = cast("Any", self.start.model)(
-            input_ids=ids_BT, attention_mask=there_BT, use_cache=True, logits_to_keep=1, **given
-        )
-        cache = read.past_key_values
+        made = torch.full(draws.shape, self.start.pad, device=ids_BT.device)
+        read = self._read(ids_BT, there_BT, (there_BT.cumsum(1) - 1).clamp(min=0), None)
+        cache = cast("Any", read.past_key_values)
         cache.batch_repeat_interleave(self.each)
-        there_BT = there_BT.repeat_interleave(self.each, 0)
-        logits_BV, places_B = read.logits[:, -1].repeat_interleave(self.each, 0), there_BT.sum(1)
-        done_B, made = torch.zeros(len(draws), dtype=torch.bool, device=ids_BT.device), []
+        there_BT, logits_BV = (
+            one.repeat_interleave(self.each, 0) for one in (there_BT, cast("Any", read.logits)[:, -1])
+        )
+        rows = torch.arange(len(draws), device=ids_BT.device)  # those still being written
+        done = torch.zeros_like(rows, dtype=torch.bool)
         for step in range(self.new_tokens):
-            made.append(torch.where(done_B, self.start.pad, drawn(logits_BV, draws[:, step])))
-            done_B = done_B | torch.isin(made[-1], stops)
-            if step + 1 == self.new_tokens or bool(done_B.all()):
+            new = torch.where(done, self.start.pad, drawn(logits_BV, draws[rows, step]))
+            made[rows, step] = new
+            done = done | torch.isin(new, stops)
+            live = (~done).nonzero()[:, 0]
+            if step + 1 == self.new_tokens or not len(live):
                 break
+            if len(live) <= len(rows) / 2:  # the ones that are done are no longer carried along
+                cache.batch_select_indices(live)
+                rows, new, there_BT, done = rows[live], new[live], there_BT[live], done[live]
+            places = there_BT.sum(1, keepdim=True)
             there_BT = torch.cat([there_BT, torch.ones_like(there_BT[:, :1])], 1)
-            read = cast("Any", self.start.model)(
-                input_ids=made[-1][:, None],
-                attention_mask=there_BT,
-                position_ids=(places_B + step)[:, None],
-                past_key_values=cache,
-                use_cache=True,
-            )
-            logits_BV = read.logits[:, -1]
-        return torch.stack(made, 1)
+            logits_BV = cast("Any", self._read(new[:, None], there_BT, places, cache).logits)[:, -1]
+        return made
+
+    def _read(
+        self, ids_BT: torch.Tensor, there_BT: torch.Tensor, places_BT: torch.Tensor, cache: object
+    ) -> CausalLMOutputWithPast:
+        """What the model says of the last token of each row."""
+        read: CausalLMOutputWithPast = cast("Any", self.start.model)(
+            input_ids=ids_BT,
+            attention_mask=there_BT,
+            position_ids=places_BT,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return read
 
     def _cut(self, ids: list[int]) -> list[int]:
         """An answer up to its stop token."""

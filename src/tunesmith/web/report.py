@@ -15,13 +15,15 @@ from tunesmith.web.sections.overview import overview
 from tunesmith.web.sections.passes import passes
 from tunesmith.web.sections.preflight import preflight
 from tunesmith.web.sections.rewards import rewards
+from tunesmith.web.sections.rewarded import rewarded
 from tunesmith.web.sections.scores import scores
 from tunesmith.web.sections.signals import signals
 from tunesmith.web.sections.training import training
 from tunesmith.web.sections.verdict import verdict
 
 SECTIONS: tuple[Callable[[Mapping[str, object]], Section | None], ...] = (
-    funnel, passes, verdict, scores, overlap, examples, served, training, domain, rewards, preflight, signals, samples,
+    funnel, passes, verdict, scores, overlap, examples, served, training, domain, rewards, rewarded, preflight, signals,
+    samples,
     origins, checklist, ledger,
 )  # fmt: skip
 
