@@ -182,7 +182,7 @@ def _training(folder: Path) -> dict[str, object]:
         "epochs": facts.get("epochs"),
         "parameters": facts.get("parameters"),
         "adapter": _adapter(facts),
-        "found": {name: fact for name, fact in _found(folder).items() if name not in DOMAIN},
+        "found": {name: fact for name, fact in _found(folder).items() if name not in (*DOMAIN, "rlhf")},
     }
 
 

@@ -14,8 +14,8 @@ from tunesmith.web.sections.overlap import overlap
 from tunesmith.web.sections.overview import overview
 from tunesmith.web.sections.passes import passes
 from tunesmith.web.sections.preflight import preflight
-from tunesmith.web.sections.rewards import rewards
 from tunesmith.web.sections.rewarded import rewarded
+from tunesmith.web.sections.rewards import rewards
 from tunesmith.web.sections.scores import scores
 from tunesmith.web.sections.signals import signals
 from tunesmith.web.sections.training import training
