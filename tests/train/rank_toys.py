@@ -69,7 +69,7 @@ def train(trainer: str, start: Path, folder: Path, progress: Any = lambda *_: No
     job = job_at(folder, start, rows[:25], validation=rows[25:], progress=progress)
     if trainer == "rlhf":
         rewarded = replace(job, reward=lambda _, answers: [float(answer.count("the")) for answer in answers])
-        rlhf(rewarded, steps=6, batch_size=3, generations=4, learning_rate=1e-3, max_new_tokens=8)
+        rlhf(rewarded, steps=4, batch_size=3, generations=4, learning_rate=1e-3, max_new_tokens=8)
         return
     if trainer.endswith("lora"):
         job = replace(job, adapter=Adapter("lora", {"rank": 4}))
