@@ -9,9 +9,10 @@ import torch
 from tests.train.train_toys import job_at, scratch_rows
 from transformers import AutoTokenizer
 
+from tunesmith.costs.shapes import SIZES
 from tunesmith.train.folder import write_start
 from tunesmith.train.job import Scratch
-from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer
+from tunesmith.train.scratch import scratch_model, scratch_tokenizer
 from tunesmith.train.start import texts_of
 
 PLAIN = [

@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tunesmith.core.errors import UserError
-from tunesmith.train.anatomy import anatomy_of, mean_length
-from tunesmith.train.device import GB, Device, usable
+from tunesmith.costs.anatomy import anatomy_of
+from tunesmith.costs.memory import CPU_ROOM, Setup, checkpointing_needed, free_bytes, token_bytes, tokens_of_part
+from tunesmith.costs.methods import Method, method_of
+from tunesmith.costs.peaks import GB
+from tunesmith.train.batches import mean_length
+from tunesmith.train.device import Device
 from tunesmith.train.job import Computed
 from tunesmith.train.peak import peak_flops
 from tunesmith.train.start import Start
@@ -19,9 +23,6 @@ Layout = Literal["buckets", "packed"]
 Attention = Literal["eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3"]
 
 EAGER_TOKENS = 256  # up to here writing the scores down is the faster on a processor in bfloat16 (docs/speed.md)
-CPU_ROOM = 4 * GB  # for activations on a processor
-LEAST_TOKENS = 1024  # a part on a GPU should hold, or the GPU waits for launches
-PACKED_TOKENS = 2**17  # and at most: more only lengthens the step
 COMPILE_GAIN = 0.15  # of the steps' time: torchtitan 5,762 to 6,667 tokens/s at 8B, torchtune 7,075 to 8,998 at 3B
 COMPILE_S = 90.0  # to compile a decoder layer, forward and backward: a guess until measured (bench/gpu.py)
 USUAL_MFU = 0.35
@@ -128,13 +129,10 @@ def _set_attention(start: Start, attention: str) -> None:
 
 def _set_memory(start: Start, longest: int, attention: str, step_tokens: int, wish: bool | None) -> int | None:
     """Padded tokens that a part may have (None where a step fits as a whole); checkpointing is switched on at need."""
-    anatomy, memory = anatomy_of(start.model.config), start.device.memory
-    free = CPU_ROOM if memory is None else free_bytes(start, memory)
-    size = 2 if start.device.bfloat16 else 4
-    kept = {
-        light: anatomy.kept_bytes(size=size, attention=attention, longest=longest, checkpointing=light)
-        for light in (False, True)
-    }
+    memory = start.device.memory
+    setup = setup_of(start, longest, attention)
+    free = CPU_ROOM if memory is None else free_bytes(setup, memory)
+    kept = {light: token_bytes(replace(setup, checkpointing=light)) for light in (False, True)}
     light = checkpointing_needed(free / kept[False], longest) if wish is None and memory is not None else bool(wish)
     if light:
         if wish is None:
@@ -154,27 +152,28 @@ def _set_memory(start: Start, longest: int, attention: str, step_tokens: int, wi
     return room
 
 
-def checkpointing_needed(room: float, longest: int) -> bool:
-    """Whether so few tokens fit that activations are better computed again than kept."""
-    return room < max(longest, LEAST_TOKENS)
+def setup_of(start: Start, longest: int, attention: str) -> Setup:
+    """What memory follows from, of a start; the estimate before a run reckons by the same."""
+    return Setup(
+        anatomy_of(start.model.config),
+        _method(start),
+        start.device.precision,
+        attention=attention,
+        longest=longest,
+        gpu=start.device.name != "cpu",
+        parameters=start.parameters,
+        trained=start.trained,
+    )
 
 
-def tokens_of_part(room: int, longest: int) -> int:
-    """The tokens of a part: a power of two below what fits, so that a little more memory changes no result."""
-    below: int = 1 << (max(1, room).bit_length() - 1)
-    return max(longest, min(PACKED_TOKENS, below))
-
-
-def free_bytes(start: Start, memory: int) -> float:
-    """Bytes of a GPU left for activations beside weights, gradients and AdamW's two states.
-
-    Taken from the card's size and not from what is free at the moment, so that the same card gives the same parts: it
-    assumes that nobody else uses the card.
-    """
-    weight = 2 if start.device.weights == "bfloat16" else 4
-    moving = 4 if start.adapted else weight  # adapters are float32
-    copied = 2 if start.device.bfloat16 and weight == 4 else 0  # autocast keeps a copy until the backward pass
-    return usable(memory) - start.parameters * (weight + copied) - start.trained * 3 * moving
+def _method(start: Start) -> Method:
+    """The adapter that is trained, with its options as PEFT has them; full tuning without one."""
+    if start.adapted is None:
+        return Method()
+    config = start.model.active_peft_config
+    rank, tokens = (getattr(config, name, None) for name in ("r", "num_virtual_tokens"))
+    targets = sorted(getattr(config, "target_modules", None) or ())
+    return method_of(start.adapted, {"rank": rank, "tokens": tokens, "targets": targets})
 
 
 def _set_compile(start: Start, rows: Rendered, drawn: int, wish: bool | None) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunesmith.core.errors import UserError
+from tunesmith.costs.shapes import scratch_config
 from tunesmith.models.chat import CHAT_TEMPLATE, END_OF_TURN, PAD, header_tokens
 
 if TYPE_CHECKING:
@@ -18,27 +17,6 @@ if TYPE_CHECKING:
     from tokenizers.normalizers import Normalizer
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-
-@dataclass(frozen=True)
-class Shape:
-    """Width, layers and width of one attention head of a Llama."""
-
-    hidden: int
-    layers: int
-    head: int
-
-
-# Named by their parameters with a vocabulary of 4,096 tokens, input and output embeddings tied.
-SIZES = {
-    "0.1M": Shape(hidden=32, layers=1, head=16),  # for tests
-    "0.7M": Shape(hidden=128, layers=1, head=32),
-    "1M": Shape(hidden=128, layers=2, head=32),
-    "2M": Shape(hidden=192, layers=2, head=32),
-    "4M": Shape(hidden=256, layers=4, head=32),
-    "12M": Shape(hidden=384, layers=6, head=64),
-    "35M": Shape(hidden=640, layers=7, head=64),
-    "100M": Shape(hidden=768, layers=14, head=64),
-}
 
 CAPITAL, JOIN = "⇧", "⁀"  # marks that text does not use: a word was capitalised, a word was joined to what precedes
 
@@ -138,17 +116,11 @@ def scratch_model(
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    shape = _shape(size)
+    shape = scratch_config(size, len(tokenizer))
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=shape.hidden,
-        intermediate_size=-(-shape.hidden * 8 // 3 // 32) * 32,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.hidden // shape.head,
-        num_key_value_heads=shape.hidden // shape.head,
+        **shape,
         max_position_embeddings=length,
-        tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -159,14 +131,6 @@ def scratch_model(
         if copy:
             _start_as_copy(model, copy)
     return model
-
-
-def _shape(size: str) -> Shape:
-    if size not in SIZES:
-        near = difflib.get_close_matches(size, SIZES, n=1)
-        hint = f"Did you mean scratch:{near[0]}? " if near else ""
-        raise UserError(f"There is no size 'scratch:{size}'.", f"{hint}Sizes: {', '.join(SIZES)}")
-    return SIZES[size]
 
 
 def _start_as_copy(model: LlamaForCausalLM, strength: float) -> None:

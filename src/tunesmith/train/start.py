@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tunesmith.core.errors import UserError
+from tunesmith.costs.anatomy import anatomy_of
+from tunesmith.costs.memory import Precision
 from tunesmith.models.adapter_folder import is_adapter, load_base, put_on, read_adapter
 from tunesmith.models.generation import virtual_tokens
 from tunesmith.train.adapters import attach, count_all
-from tunesmith.train.anatomy import anatomy_of, mean_length
+from tunesmith.train.batches import mean_length
 from tunesmith.train.budget import Chosen
-from tunesmith.train.device import Device, Precision, checked, count_parameters, pick_device, usual_precision
+from tunesmith.train.device import Device, checked, count_parameters, pick_device, usual_precision
 from tunesmith.train.job import Adapter, Job, Row, Scratch
 from tunesmith.train.loop import trained_weights
 from tunesmith.train.meter import Meter
@@ -90,7 +92,7 @@ class Start:
     def meter(self, rows: Rendered) -> Meter:
         """What measures the speed of this training on these rows."""
         anatomy = anatomy_of(self.model.config)
-        if anatomy.experts:  # a token's share of the experts is not known here
+        if anatomy.experts > 1:  # a token's share of the experts is not known here
             return Meter()
         tokens = sum(int(side.lengths.sum()) for side in rows.sides)
         labels = sum(int(side.labels.sum()) for side in rows.sides)

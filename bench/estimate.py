@@ -1,0 +1,264 @@
+"""Peak memory as estimated, beside what a process takes: `python bench/estimate.py`. Nothing is downloaded.
+
+Each row is a child process of one thread. It trains a tiny model first by the same trainer, so that all code is loaded,
+gives free memory back, and notes its resident memory; then it trains the model of the row in float32 for a few steps.
+Measured is the highest resident memory (VmHWM) less what was noted. Estimated is what costs/memory.py says of the same
+model, method and number of padded tokens and labels in the largest part of a step. The bar is 20 % on every row.
+
+The last column is time: operations a token / the measured peak of this processor / the time of a step, which is MFU.
+Then come published figures of other software on GPUs. Writes bench/results/estimate.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "bench" / "results" / "estimate.json"
+BAR = 0.20
+STEPS = 3
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training to measure."""
+
+    size: str
+    trainer: str = "sft"
+    adapter: str | None = None
+    rows: int = 32  # a step
+    words: int = 60  # of a question
+    answer: int = 12  # words of an answer
+    vocabulary: int = 4096
+    best: bool = False  # with validation rows: the best weights are kept beside the model
+    checkpointing: bool = False
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        more = [self.adapter or "full", *(["checkpointing"] if self.checkpointing else [])]
+        more += ["best weights kept"] if self.best else []
+        return f"{self.size} {self.trainer} {' '.join(more)}, {self.rows} x {self.words}+{self.answer} words"
+
+
+CASES = [
+    Case("1M"),
+    Case("1M", rows=64, words=200),
+    Case("1M", words=2, answer=200),  # nearly all tokens are labels, as in pre-training
+    Case("4M", rows=64),
+    Case("4M", "dpo"),
+    Case("4M", adapter="lora", rows=64, words=120),
+    Case("4M", rows=64, words=120, checkpointing=True),
+    Case("12M", rows=16, words=120, best=True),
+    Case("12M", "dpo", adapter="lora", rows=16, words=120),
+    Case("12M", words=2, answer=250),
+    Case("35M", rows=8),
+    Case("35M", adapter="lora", rows=16, words=200),
+    Case("100M", rows=4),
+    Case("100M", adapter="lora", rows=8, words=200),
+]
+
+
+def main() -> None:
+    """Measure every case, print the tables, write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    parser.add_argument("--only", help="cases whose name holds this")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    asked = parser.parse_args()
+    if asked.case:
+        print(json.dumps(child(Case(**json.loads(asked.case)))))
+        return
+    measured = [beside(case) for case in CASES if not asked.only or asked.only in case.name]
+    console = Console()
+    Console(width=max(console.width, 140)).print(table(measured))
+    within = sum(abs(row["error"]) <= BAR for row in measured)
+    print(f"{within} of {len(measured)} rows within {BAR:.0%}")
+    if not asked.only:
+        from tunesmith.core.artifact import write_json
+        from tunesmith.run.machine import describe_machine
+
+        write_json(asked.out, {"machine": describe_machine(), "bar": BAR, "cpu": measured})
+
+
+def beside(case: Case) -> dict[str, Any]:
+    """What a child measures of a case, and what is estimated of it."""
+    from tunesmith.costs.anatomy import anatomy_of
+    from tunesmith.costs.memory import Setup, memory_of
+    from tunesmith.costs.methods import method_of
+
+    command = [sys.executable, __file__, "--case", json.dumps(asdict(case))]
+    one = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL")} | {"TUNESMITH_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, env=os.environ | one, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{case.name}: {done.stderr[-2000:]}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(f"{case.name}: {found['measured'] / MIB:,.0f} MiB", file=sys.stderr, flush=True)
+    anatomy = anatomy_of(found["config"])
+    setup = Setup(
+        anatomy,
+        method_of(case.adapter),
+        checkpointing=case.checkpointing,
+        longest=found["longest"],
+        trainer=case.trainer,
+        gpu=False,
+    )
+    memory = memory_of(setup, tokens=found["tokens"], labels=found["labels"], parts=False, best=case.best)
+    trained = setup.moving if case.adapter else None
+    work = anatomy.flops(found["longest"], labels=found["labels"] / found["tokens"], adapter=trained)
+    return {
+        "case": case.name,
+        **{key: value for key, value in found.items() if key != "config"},
+        "parts": {name: round(value) for name, value in memory.parts.items()},
+        "apart": round(memory.apart),
+        "estimated": round(memory.peak),
+        "error": memory.peak / found["measured"] - 1,
+        "mfu": work * found["tokens"] / (found["peak_flops"] * found["step_s"]),
+    }
+
+
+def child(case: Case) -> dict[str, Any]:
+    """Train, and tell how much memory that took beyond what the process had."""
+    import torch
+    from transformers import AutoConfig
+
+    from tunesmith.train import dpo, sft
+    from tunesmith.train.device import Device
+    from tunesmith.train.peak import peak_flops
+
+    torch.set_num_threads(1)
+    seen: list[tuple[int, int, int]] = []
+    for module in (sft, dpo):
+        collate = module.collate
+
+        def counted(*given: Any, _collate: Any = collate, **more: Any) -> Any:  # noqa: ANN401  # as in train/batches.py
+            batch = _collate(*given, **more)
+            seen.append((batch.ids_BT.numel(), int((batch.labels_BT[:, 1:] != -100).sum()), batch.ids_BT.shape[1]))
+            return batch
+
+        module.collate = counted  # type: ignore[attr-defined]  # a function of the module
+    peak = peak_flops(Device("cpu", bfloat16=False))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tiny = Case("0.1M", case.trainer, case.adapter, rows=4, words=6, answer=4, best=case.best)
+        for each, label in ((tiny, "tiny"), (case, "whole")):
+            model_folder(each, folder / label / "model")
+        train(tiny, folder / "tiny")
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        seen.clear()
+        Path("/proc/self/clear_refs").write_text("5")  # the highest is forgotten
+        before, begun = resident("VmRSS"), time.perf_counter()
+        steps = train(case, folder / "whole")
+        measured, spent = resident("VmHWM") - before, time.perf_counter() - begun
+        config = AutoConfig.from_pretrained(folder / "whole" / "model").to_dict()
+    tokens, labels, longest = max(seen)
+    return {
+        "config": config,
+        "tokens": tokens,
+        "labels": labels,
+        "longest": longest,
+        "before": before,
+        "measured": measured,
+        "seconds": spent,
+        "step_s": min(b - a for a, b in pairwise(steps)),
+        "peak_flops": peak,
+    }
+
+
+def model_folder(case: Case, folder: Path) -> None:
+    """A model of random weights on disk, with a tokenizer of single words."""
+    from tunesmith.train.scratch import scratch_model, scratch_tokenizer
+
+    texts = [" ".join(f"w{number}" for number in range(case.vocabulary))] * 2
+    tokenizer = scratch_tokenizer(texts, vocabulary=case.vocabulary, length=2048)
+    tokenizer.save_pretrained(folder)
+    from transformers import AutoTokenizer
+
+    loaded = AutoTokenizer.from_pretrained(folder)
+    scratch_model(loaded, size=case.size, length=2048).save_pretrained(folder)
+
+
+def train(case: Case, folder: Path) -> list[float]:
+    """A training of some steps by our trainers; the time at the end of each step."""
+    from tunesmith.train.dpo import dpo
+    from tunesmith.train.job import Adapter, Job
+    from tunesmith.train.sft import sft
+
+    ends: list[float] = []
+    adapter = Adapter(case.adapter) if case.adapter else None
+    rows = rows_of(case)
+    job = Job(
+        folder / "model",
+        rows,
+        rows[:2] if case.best else [],
+        folder / "out",
+        folder / "resume",
+        0,
+        lambda _: None,
+        lambda *_: ends.append(time.perf_counter()),
+        adapter=adapter,
+    )
+    if case.trainer == "dpo":
+        dpo(job, steps=STEPS, batch_size=case.rows)
+    else:
+        checkpointing = case.checkpointing or None
+        sft(job, steps=STEPS, batch_size=case.rows, precision="float32", checkpointing=checkpointing)
+    return ends
+
+
+def rows_of(case: Case) -> list[Mapping[str, Any]]:
+    """Rows of one length, enough for two different steps."""
+    question = " ".join(f"w{number % 300}" for number in range(case.words))
+    answers = [" ".join(f"w{(number * step) % 300}" for number in range(case.answer)) for step in (1, 3)]
+    rows = []
+    for number in range(2 * case.rows):
+        messages = [{"role": "user", "content": f"{question} w{number}"}]
+        chosen, rejected = ([{"role": "assistant", "content": answer}] for answer in answers)
+        if case.trainer == "dpo":
+            rows.append({"messages": messages, "chosen": chosen, "rejected": rejected})
+        else:
+            rows.append({"messages": messages + chosen})
+    return rows
+
+
+def resident(field: str) -> int:
+    """Bytes of resident memory: now (VmRSS), or the most there were (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+
+def table(measured: list[dict[str, Any]]) -> Table:
+    """The rows for people."""
+    shown = Table(
+        "training", "tokens", "labels", "measured MiB", "estimated MiB", "error", "MFU", box=None, pad_edge=False
+    )
+    for column in shown.columns[1:]:
+        column.justify = "right"
+    for row in measured:
+        numbers = [f"{row['tokens']:,}", f"{row['labels']:,}"]
+        sizes = [f"{row[side] / MIB:,.0f}" for side in ("measured", "estimated")]
+        mark = "" if abs(row["error"]) <= BAR else " !"
+        shown.add_row(row["case"], *numbers, *sizes, f"{row['error']:+.1%}{mark}", f"{row['mfu']:.2f}")
+    return shown
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The anatomy of a model by its name: from scratch, well known, a folder with config.json, or a number of weights."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from tunesmith.core.errors import UserError
+from tunesmith.costs.anatomy import Anatomy, anatomy_of
+from tunesmith.costs.files import shipped
+from tunesmith.costs.names import nearest, plain
+
+SCRATCH = "scratch:"
+VOCABULARY = 4096  # usual, from scratch
+TUNED = re.compile(r"(?i)[-_.](instruct|chat|it|base|sft|dpo|hf|v0\.\d|bnb-4bit)(?![a-z])")
+COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMBT])", re.IGNORECASE)
+TIMES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+NEAR = 0.06  # of a number of weights: another's shape is taken as it is
+
+
+@dataclass(frozen=True)
+class Width:
+    """Width, layers and width of one attention head of a Llama from scratch."""
+
+    hidden: int
+    layers: int
+    head: int
+
+
+# Named by their parameters with a vocabulary of 4,096 tokens, input and output embeddings tied.
+SIZES = {
+    "0.1M": Width(hidden=32, layers=1, head=16),  # for tests
+    "0.7M": Width(hidden=128, layers=1, head=32),
+    "1M": Width(hidden=128, layers=2, head=32),
+    "2M": Width(hidden=192, layers=2, head=32),
+    "4M": Width(hidden=256, layers=4, head=32),
+    "12M": Width(hidden=384, layers=6, head=64),
+    "35M": Width(hidden=640, layers=7, head=64),
+    "100M": Width(hidden=768, layers=14, head=64),
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A model that can be reckoned with."""
+
+    name: str
+    anatomy: Anatomy
+    told: str  # where its sizes are from
+
+    @property
+    def scratch(self) -> bool:
+        """Whether it starts from random weights of ours."""
+        return self.name.startswith(SCRATCH)
+
+
+def scratch_config(size: str, vocabulary: int) -> dict[str, int | bool]:
+    """The config of a Llama from scratch, of a size by its name; UserError with the nearest name if there is none."""
+    if size not in SIZES:
+        raise UserError(f"There is no size 'scratch:{size}'.", f"{nearest(size, SIZES)} Sizes: {', '.join(SIZES)}")
+    width = SIZES[size]
+    return {
+        "vocab_size": vocabulary,
+        "hidden_size": width.hidden,
+        "intermediate_size": -(-width.hidden * 8 // 3 // 32) * 32,
+        "num_hidden_layers": width.layers,
+        "num_attention_heads": width.hidden // width.head,
+        "num_key_value_heads": width.hidden // width.head,
+        "tie_word_embeddings": True,
+    }
+
+
+def shape_of(name: str, *, vocabulary: int = VOCABULARY, folder: Path = Path()) -> Shape:
+    """The shape of a model by its name; UserError with the nearest names if none is known.
+
+    The name is scratch:SIZE, a folder with config.json, a well-known model (models.yaml) with or without its owner, or
+    a number of weights such as 8B, for which a Llama of that size is taken.
+    """
+    if name.startswith(SCRATCH):
+        config = scratch_config(name.removeprefix(SCRATCH), vocabulary)
+        return Shape(name, anatomy_of(config), f"from scratch, a vocabulary of {vocabulary:,}")
+    if (folder / name / "config.json").is_file():
+        return _of_folder(folder / name, name)
+    if found := COUNT.fullmatch(name.strip()):
+        return inferred(float(found[1]) * TIMES[found[2].lower()], name.strip())
+    models = cast("Mapping[str, Mapping[str, object]]", shipped("models.yaml")["models"])
+    wanted = plain(TUNED.sub("", name.partition("@")[0]))
+    known = next((each for each in models if plain(each) == wanted or plain(f"meta-{each}") == wanted), None)
+    if known is None:
+        hint = "A folder with config.json and a number of weights such as 8B do as well."
+        raise UserError(f"the shape of {name!r} is not known.", f"{nearest(name, models)} {hint}")
+    return Shape(known, anatomy_of(models[known]), "listed in models.yaml")
+
+
+def _of_folder(folder: Path, name: str) -> Shape:
+    try:
+        anatomy = anatomy_of(json.loads((folder / "config.json").read_text("utf-8")))
+    except KeyError as error:
+        raise UserError(f"{name}/config.json does not say {error.args[0]}.", "Name a number of weights: 8B.") from error
+    return Shape(name, anatomy, f"{name}/config.json")
+
+
+def inferred(parameters: float, name: str) -> Shape:
+    """A Llama of so many weights: a well-known one of that size, or one between them by the same proportions."""
+    models = cast("Mapping[str, Mapping[str, object]]", shipped("models.yaml")["models"])
+    llamas = {each: anatomy_of(config) for each, config in models.items() if each.startswith(("Llama-3", "SmolLM2"))}
+    near = min(llamas, key=lambda each: abs(math.log(llamas[each].parameters / parameters)))
+    like = llamas[near]
+    if abs(like.parameters / parameters - 1) < NEAR:
+        return Shape(name, like, f"inferred: the shape of {near}, {like.parameters / 1e9:.2f}B")
+    times = (parameters / like.parameters) ** (1 / 3)
+    heads = max(like.heads // like.kv_heads, round(like.heads * times))
+    groups = max(1, round(heads * like.kv_heads / like.heads))
+    scaled = replace(
+        like,
+        layers=max(1, round(like.layers * times)),
+        heads=heads,
+        kv_heads=groups,
+        hidden=heads * like.head,
+        feed_forward=1,
+    )
+    left = parameters - scaled.parameters
+    fitted = replace(scaled, feed_forward=max(1, round(left / (3 * scaled.layers * scaled.hidden))))
+    return Shape(name, fitted, f"inferred: {near} scaled to {parameters / 1e9:.3g}B weights")
