@@ -30,6 +30,7 @@ from tunesmith.costs.time import ALL_LABELS, PASSES, Range, hours_of, operations
 
 PAIRS = ("dpo", "reward")
 HOURS_A_MONTH = 730.0
+HEAP = "glibc's heap may hold twice as much; with MALLOC_MMAP_THRESHOLD_=1048576 it does not (docs/costs.md)"
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def estimate(
         hours=hours,
         mfu=mfu,
         money=money,
-        used=tuple(([f"peak and memory: {peaks.told(gpu.name)}"] if gpu else []) + used),
+        used=(f"peak and memory: {peaks.told(gpu.name)}" if gpu else HEAP, *used),
         sense=_sense(work, hours, money),
     )
 

@@ -10,7 +10,14 @@ State = Literal["met", "not met", "unknown"]
 UNIQUE_TOKENS = 10e9
 BUDGET = 100e6  # USD
 MONTHS = 6.0
-GUIDE = "the guide's list of when to pre-train"
+SOURCES = {
+    "need": "the guide, 'When to pre-train'",
+    "unique tokens": "the guide; models of 2024 and 2025 saw 11T to 15T (SmolLM3, Llama 3), four passes over the same "
+    "text are about as good as new text (Muennighoff et al. 2023, arXiv 2305.16264)",
+    "budget": "the guide, right at frontier scale: Llama 3.1 405B took 30.84M H100 hours (model card), SmolLM3 3B 220K "
+    "(blog), nanochat's GPT-2 grade $73 (leaderboard)",
+    "time": "the guide, right at frontier scale; a small model takes days or weeks",
+}
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,14 @@ def sensible(
     hours, OLMo 3 7B 234,000, nanochat $73 for a model of GPT-2's grade. So budget and time decide what can be trained,
     while a need that no open model meets, and tokens that no other model has seen, decide whether it makes sense.
     """
-    need = {True: "met", False: "not met", None: "unknown"}[own_architecture]
+    need: State = "unknown" if own_architecture is None else "met" if own_architecture else "not met"
     conditions = (
         Condition(
             "need",
             "a new architecture, or a closed ecosystem that no open model may enter",
             {"met": "said so", "not met": "an open model will do", "unknown": "not said"}[need],
-            need,  # type: ignore[arg-type]  # of the three above
-            GUIDE,
+            need,
+            SOURCES["need"],
         ),
         _least("unique tokens", f"{_big(UNIQUE_TOKENS)} or more of the domain", unique_tokens, UNIQUE_TOKENS),
         _least("budget", f"${_big(BUDGET)} or more at frontier scale; small models take less", money, BUDGET, unit="$"),
@@ -69,7 +76,7 @@ def sensible(
 def _least(name: str, asks: str, value: float | None, least: float, *, unit: str = "", after: str = "") -> Condition:
     known = "not known" if value is None else f"{unit}{_big(value)}{after}"
     state: State = "unknown" if value is None else "met" if value >= least else "not met"
-    return Condition(name, asks, known, state, GUIDE)
+    return Condition(name, asks, known, state, SOURCES[name])
 
 
 def _advice(states: dict[str, State]) -> str:
