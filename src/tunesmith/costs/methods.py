@@ -111,6 +111,7 @@ def kept_numbers(anatomy: Anatomy, method: Method, *, size: int, longest: int) -
         return 4 * anatomy.feed_forward * anatomy.active + 2 * size * anatomy.kv
     if method.kind == "bottleneck":
         return PLACES * size * (anatomy.hidden + 2 * method.size)
-    if method.kind == "prefix":  # keys and values with those before them, and again for each head
-        return size * ((2 * anatomy.attention + 2 * anatomy.kv) * (1 + method.tokens / longest) - 2 * anatomy.kv)
+    if method.kind == "prefix":  # keys and values with those before them, for each head, and a mask
+        longer = longest + method.tokens
+        return size * (2 * anatomy.attention * longer / longest - 2 * anatomy.kv + longer)
     return 0.0
