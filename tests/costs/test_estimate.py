@@ -35,6 +35,12 @@ def test_full_tuning_of_70b_does_not_fit_one_card_but_eight_in_shards() -> None:
     assert shards.memory.optimizer == alone.memory.optimizer / 8
 
 
+def test_what_fits_leaves_a_tenth_to_gaps() -> None:
+    full = estimate(replace(LORA, method=method_of(None), gpus=1, precision="bfloat16", longest=12288))
+    assert full.memory.peak < 80e9
+    assert full.fits is False
+
+
 def test_twice_the_devices_take_half_the_hours_at_the_same_price() -> None:
     one, two = (estimate(replace(LORA, gpus=many)) for many in (4, 8))
     assert one.hours

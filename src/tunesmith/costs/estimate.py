@@ -19,6 +19,7 @@ from tunesmith.costs.memory import (
     precision_that_fits,
     token_bytes,
     tokens_of_part,
+    usable,
 )
 from tunesmith.costs.methods import Method, trained_weights
 from tunesmith.costs.money import extra_share, money_of, price_of
@@ -85,8 +86,11 @@ class Estimate:
 
     @property
     def fits(self) -> bool | None:
-        """Whether it fits; None where the room is not known."""
-        return None if self.room is None else self.memory.peak <= self.room
+        """Whether it fits, a GPU's gaps counted; None where the room is not known."""
+        if self.room is None:
+            return None
+        held = self.memory.peak - self.memory.constant
+        return held <= (usable(self.room) if self.work.gpu else self.room)
 
     def as_json(self) -> dict[str, object]:
         """Plain data."""
@@ -143,8 +147,8 @@ def estimate(
     )
     room, light = _room(setup, work, gpu)
     setup = replace(setup, checkpointing=light)
-    step = -(-work.batch // work.gpus) * work.longest * (2 if work.trainer in PAIRS else 1)
-    part = _part(room, step, work.longest, gpu)
+    step = -(-work.batch // work.gpus) * _least(work)
+    part = _part(room, step, _least(work), gpu)
     held = min(step, part or step)
     found = memory_of(setup, tokens=held, labels=_labels(work, held), parts=held < step, best=True)
     done = None if work.tokens is None else _operations(work, light)
@@ -183,15 +187,20 @@ def _room(setup: Setup, work: Work, gpu: Gpu | None) -> tuple[int, bool]:
     """Tokens that fit at once, and whether activations are computed again for that: as the trainer decides."""
     free = CPU_ROOM if gpu is None else free_bytes(setup, gpu.memory)
     whole = free / token_bytes(setup)
-    needed = gpu is not None and checkpointing_needed(whole, work.longest)
+    needed = gpu is not None and checkpointing_needed(whole, _least(work))
     light = needed if work.checkpointing is None else work.checkpointing
     return int(free / token_bytes(replace(setup, checkpointing=light))), light
 
 
-def _part(room: int, step: int, longest: int, gpu: Gpu | None) -> int | None:
+def _least(work: Work) -> int:
+    """Tokens that a part holds at least: a row, or both of a pair."""
+    return work.longest * (2 if work.trainer in PAIRS else 1)
+
+
+def _part(room: int, step: int, least: int, gpu: Gpu | None) -> int | None:
     if gpu is None and room >= step:
         return None
-    return tokens_of_part(max(1, room), longest)
+    return tokens_of_part(max(1, room), least)
 
 
 def _labels(work: Work, tokens: int) -> int:

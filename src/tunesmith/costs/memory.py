@@ -210,15 +210,15 @@ def free_bytes(setup: Setup, memory: float) -> float:
     return usable(memory) - (held.peak - held.constant) - logits
 
 
-def checkpointing_needed(room: float, longest: int) -> bool:
-    """Whether so few tokens fit that activations are better computed again than kept."""
-    return room < max(longest, LEAST_TOKENS)
+def checkpointing_needed(room: float, least: int) -> bool:
+    """Whether so few tokens fit that activations are better computed again than kept; `least` must be held at once."""
+    return room < max(least, LEAST_TOKENS)
 
 
-def tokens_of_part(room: int, longest: int) -> int:
+def tokens_of_part(room: int, least: int) -> int:
     """The tokens of a part: a power of two below what fits, so that a little more memory changes no result."""
     below: int = 1 << (max(1, room).bit_length() - 1)
-    return max(longest, min(PACKED_TOKENS, below))
+    return max(least, min(PACKED_TOKENS, below))
 
 
 def precision_that_fits(parameters: int, memory: float, *, adapter: bool) -> tuple[Precision, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import re
@@ -62,7 +63,9 @@ class Shape:
 def scratch_config(size: str, vocabulary: int) -> dict[str, int | bool]:
     """The config of a Llama from scratch, of a size by its name; UserError with the nearest name if there is none."""
     if size not in SIZES:
-        raise UserError(f"There is no size 'scratch:{size}'.", f"{nearest(size, SIZES)} Sizes: {', '.join(SIZES)}")
+        near = difflib.get_close_matches(size, SIZES, n=1)
+        hint = f"Did you mean {SCRATCH}{near[0]}? " if near else ""
+        raise UserError(f"There is no size '{SCRATCH}{size}'.", f"{hint}Sizes: {', '.join(SIZES)}")
     width = SIZES[size]
     return {
         "vocab_size": vocabulary,

@@ -55,7 +55,7 @@ def planned(start: Start, rows: Rendered, *, batch: int, steps: int, wishes: Wis
     attention = wishes.attention or _said(start, "attention", _attention(start, longest, wishes.layout))
     layout = wishes.layout or _said(start, "layout", usual_layout(start.device, attention, prompts=before_rows))
     _set_attention(start, attention)
-    part_tokens = _set_memory(start, longest, attention, batch * longest, wishes.checkpointing)
+    part_tokens = _set_memory(start, rows, attention, batch * longest, wishes.checkpointing)
     compiled = _set_compile(start, rows, batch * steps, wishes.compile)
     bounds = layout == "packed" and attention.startswith("flash")
     return replace(start, layout=layout, part_tokens=part_tokens, bounds=bounds, compiled=compiled)
@@ -127,27 +127,28 @@ def _set_attention(start: Start, attention: str) -> None:
         raise UserError(f"attention: {attention} cannot be used here: {first}", "Leave attention out.") from error
 
 
-def _set_memory(start: Start, longest: int, attention: str, step_tokens: int, wish: bool | None) -> int | None:
+def _set_memory(start: Start, rows: Rendered, attention: str, step_tokens: int, wish: bool | None) -> int | None:
     """Padded tokens that a part may have (None where a step fits as a whole); checkpointing is switched on at need."""
-    memory = start.device.memory
+    longest, memory = int(rows.lengths.max(initial=1)), start.device.memory
+    least = longest * len(rows.sides)  # both answers of a pair are held at once
     setup = setup_of(start, longest, attention)
     free = CPU_ROOM if memory is None else free_bytes(setup, memory)
     kept = {light: token_bytes(replace(setup, checkpointing=light)) for light in (False, True)}
-    light = checkpointing_needed(free / kept[False], longest) if wish is None and memory is not None else bool(wish)
+    light = checkpointing_needed(free / kept[False], least) if wish is None and memory is not None else bool(wish)
     if light:
         if wish is None:
             _said(start, "checkpointing", Computed("on", f"rows of {longest:,} tokens do not fit without it"))
         # Reentrant checkpointing finds no gradient to begin with where the embeddings are frozen.
         start.core.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     room = int(free / kept[light])
-    if memory is not None and room < longest:
+    if memory is not None and room < least:
         raise UserError(
             f"A row of {longest:,} tokens does not fit into the GPU's {memory / GB:.0f} GB.",
             "Give a smaller max_length, an adapter, or precision: bfloat16.",
         )
     if room >= step_tokens and memory is None:
         return None
-    room = tokens_of_part(room, longest)
+    room = tokens_of_part(room, least)
     start.chosen.computed("part_tokens", Computed(room, f"{free / GB:.3g} GB are there for activations"))
     return room
 
