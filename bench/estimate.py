@@ -80,6 +80,7 @@ CASES = [
     Case("4M", "dpo", rows=16),
     Case("4M", adapter="lora"),
     Case("4M", words=120, checkpointing=True),
+    Case("4M", adapter="prompt", rows=16),
     Case("12M", rows=8, best=True),
     Case("12M", "dpo", adapter="lora", rows=4),
     Case("35M", rows=4),

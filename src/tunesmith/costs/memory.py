@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tunesmith.costs.anatomy import Anatomy
-from tunesmith.costs.methods import Method, kept_numbers, trained_weights
+from tunesmith.costs.methods import VIRTUAL, Method, kept_numbers, trained_weights
 from tunesmith.costs.peaks import GB
 
 Precision = Literal["float32", "mixed", "bfloat16"]
@@ -155,7 +155,9 @@ def token_bytes(setup: Setup) -> float:
         layers = anatomy.layers * anatomy.hidden * setup.weight + layer
     norm = anatomy.hidden * (4 + (setup.weight + setup.size if setup.method.full else setup.size))
     virtual = setup.method.tokens / setup.longest if setup.method.kind == "prompt" else 0.0
-    return (layers + norm) * (1 + virtual)
+    # With virtual tokens the head is computed at every place, and its gradient is there twice: cut, and whole.
+    head = 2 * setup.size * anatomy.vocabulary if setup.method.kind in VIRTUAL else 0
+    return (layers + norm) * (1 + virtual) + head
 
 
 def layer_bytes(setup: Setup) -> float:
