@@ -9,7 +9,7 @@ at every place and MFU can be compared with published numbers. First come ours a
 shape, then variants while time is left. What does not fit is skipped, and the file says so.
 
 Operations a token: 6 (body + head) + 6 x layers x width x mean row length; with LoRA 4 (body + head) + 6 x adapter +
-the same attention. MFU = tokens a second x operations a token / the dense bfloat16 peak of train/peaks.yaml; on a
+the same attention. MFU = tokens a second x operations a token / the dense bfloat16 peak of costs/peaks.yaml; on a
 processor the peak is measured. Not run on a GPU so far: no number of it is known.
 """
 

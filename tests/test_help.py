@@ -17,7 +17,7 @@ def test_the_command_line_imports_nothing_heavy() -> None:
 
 
 DATA = [f"data {verb}" for verb in ("card", "export", "version", "diff", "remove", "gc")]
-VERBS = ["demo", "new", "check", "run", "show", "why", "serve", "ask", "list", "adapters", "export"]
+VERBS = ["demo", "new", "check", "run", "show", "why", "serve", "ask", "list", "adapters", "export", "estimate"]
 
 
 @pytest.mark.parametrize("verb", [*VERBS, *DATA])

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from tunesmith.cli_costs import estimate
 from tunesmith.cli_data import HERE, Workspace, data
 from tunesmith.cli_models import adapters, export
 
@@ -190,6 +191,7 @@ def list_names(
 
 
 app.command()(adapters)
+app.command()(estimate)
 app.command()(export)
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from tunesmith.train.anatomy import Anatomy
+from tunesmith.costs.anatomy import Anatomy
 
 pytest.importorskip("trl", reason="trl is in the dev extra; plain TRL runs beside ours")
 pytestmark = pytest.mark.filterwarnings("ignore")  # TRL's own warnings are not ours to fail on

@@ -11,11 +11,13 @@ import torch
 from tests.train.train_toys import job_at, scratch_rows
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from tunesmith.train.anatomy import anatomy_of, mean_length
+from tunesmith.costs.anatomy import anatomy_of
+from tunesmith.costs.peaks import listed_flops
+from tunesmith.train.batches import mean_length
 from tunesmith.train.device import Device
 from tunesmith.train.job import Scratch
 from tunesmith.train.meter import Meter
-from tunesmith.train.peak import listed_flops, peak_flops
+from tunesmith.train.peak import peak_flops
 from tunesmith.train.sft import sft
 
 CONFIG = LlamaConfig(

@@ -9,17 +9,19 @@ import torch
 from tests.train.train_toys import job_at, scratch_rows
 
 from tunesmith.core.errors import UserError
+from tunesmith.costs.memory import (
+    A_LOGIT,
+    CONTEXT,
+    FRAGMENTED,
+    LOGITS_AT_ONCE,
+    PACKED_TOKENS,
+    checkpointing_needed,
+    tokens_of_part,
+)
 from tunesmith.train import plan
 from tunesmith.train.device import Device, bfloat16_pays, gpu_precision, pick_device
 from tunesmith.train.job import Scratch
-from tunesmith.train.plan import (
-    checkpointing_needed,
-    compile_pays,
-    cpu_attention,
-    gpu_attention,
-    tokens_of_part,
-    usual_layout,
-)
+from tunesmith.train.plan import compile_pays, cpu_attention, gpu_attention, usual_layout
 from tunesmith.train.sft import sft
 
 TINY = Scratch("0.1M", {"kind": "words", "vocabulary": 320})
@@ -72,7 +74,7 @@ def test_layout_and_attention_on_a_gpu_are_chosen_together() -> None:
 
 def test_a_part_is_a_power_of_two_that_fits_and_holds_a_row_at_least() -> None:
     assert tokens_of_part(5000, 900) == 4096
-    assert tokens_of_part(10**9, 900) == plan.PACKED_TOKENS
+    assert tokens_of_part(10**9, 900) == PACKED_TOKENS
     assert tokens_of_part(700, 900) == 900
     assert checkpointing_needed(900.0, 901)
     assert checkpointing_needed(900.0, 10)
@@ -130,12 +132,13 @@ def test_a_step_that_would_not_fit_is_taken_in_parts(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("memory", "parts", "light"), [(20e9, plan.PACKED_TOKENS, False), (3.002e9, 256, True), (3.0001e9, None, True)]
+    ("spare", "parts", "light"), [(16e9, PACKED_TOKENS, False), (1.8e6, 256, True), (1e5, None, True)]
 )
 def test_a_card_decides_parts_and_checkpointing(
-    memory: float, parts: int | None, light: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spare: float, parts: int | None, light: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A processor that says it has a card's memory: what is computed from it can be tested, a GPU is not needed.
+    memory = CONTEXT + (A_LOGIT * LOGITS_AT_ONCE + spare) / FRAGMENTED
     monkeypatch.setattr(Device, "memory", property(lambda _: int(memory)))
     monkeypatch.setattr("tunesmith.train.start._device", lambda *_: Device("cpu", bfloat16=False))
     job = job_at(tmp_path, TINY, scratch_rows())

@@ -10,9 +10,10 @@ from tests.train.train_toys import job_at, scratch_rows
 from transformers import AutoTokenizer
 
 from tunesmith.core.errors import UserError
+from tunesmith.costs.shapes import SIZES, width_of
 from tunesmith.train.folder import write_start
 from tunesmith.train.job import Scratch
-from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer, shape_of
+from tunesmith.train.scratch import scratch_model, scratch_tokenizer
 from tunesmith.train.start import texts_of
 
 PLAIN = [
@@ -70,13 +71,13 @@ def parameters_of(size: str, vocabulary: int) -> int:
     tokenizer = scratch_tokenizer(PLAIN, vocabulary=300)
     with torch.device("meta"):
         model = scratch_model(tokenizer, size=size)
-    return model.num_parameters() + (vocabulary - len(tokenizer)) * shape_of(size).hidden
+    return model.num_parameters() + (vocabulary - len(tokenizer)) * width_of(size).hidden
 
 
 @pytest.mark.parametrize("size", [name for name in SIZES if name != "tiny"])
 def test_sizes_are_named_by_their_parameters(size: str) -> None:
     named = float(size[:-1]) * {"M": 1e6, "b": 1e9}[size[-1]]
-    assert parameters_of(size, shape_of(size).vocabulary) == pytest.approx(named, rel=0.6 if named < 1e6 else 0.26)
+    assert parameters_of(size, width_of(size).vocabulary) == pytest.approx(named, rel=0.6 if named < 1e6 else 0.26)
 
 
 def test_a_billion_has_the_shape_of_llama_3_2() -> None:
@@ -84,10 +85,10 @@ def test_a_billion_has_the_shape_of_llama_3_2() -> None:
 
 
 def test_sizes_are_found_by_capital_and_small_letters_and_the_usual_vocabulary_grows() -> None:
-    assert shape_of("1B") == shape_of("1b") != shape_of("1m") == shape_of("1M")
-    assert [shape_of(size).vocabulary for size in ("tiny", "35M", "100m", "1b")] == [4096, 4096, 32_768, 32_768]
+    assert width_of("1B") == width_of("1b") != width_of("1m") == width_of("1M")
+    assert [width_of(size).vocabulary for size in ("tiny", "35M", "100m", "1b")] == [4096, 4096, 32_768, 32_768]
     with pytest.raises(UserError, match=r"no size 'scratch:350'.*"):
-        shape_of("350")
+        width_of("350")
 
 
 def test_a_copying_start_passes_the_attended_token_on() -> None:

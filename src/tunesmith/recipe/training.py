@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.registry import Named, names, near
+from tunesmith.costs.shapes import SCRATCH, SIZES
 from tunesmith.evaluate.asked import asks_of
 from tunesmith.recipe.fields import Found, first_key, take
 from tunesmith.recipe.grammar import AdapterChoice, DataList, RewardTerm, TrainStep
@@ -17,11 +18,10 @@ from tunesmith.recipe.parameters import check_options, check_parameters
 from tunesmith.recipe.yaml import At
 from tunesmith.train.adapters import ADAPTERS, check
 from tunesmith.train.job import Adapter
-from tunesmith.train.scratch import SIZES, scratch_model, scratch_tokenizer
+from tunesmith.train.scratch import scratch_model, scratch_tokenizer
 
 SHARED = ("data", "from", "tokenizer", "init", "adapter", "search", "replay", "reward")
 RESERVED = ("base", "untrained")
-SCRATCH = "scratch:"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")  # ORG/NAME, or ORG/NAME@REVISION
 TRIALS_MOST = 24
 GIVEN_TO_SCRATCH = frozenset({"size", "seed"})  # by the engine: base: and seed: say them

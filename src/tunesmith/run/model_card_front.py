@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import cast
 
 from tunesmith.core.artifact import Manifest, is_done, read_manifest
+from tunesmith.costs.shapes import SCRATCH
 from tunesmith.data.card import languages_in
 from tunesmith.models.adapter_folder import BOTTLENECK
 from tunesmith.recipe import Recipe
-from tunesmith.recipe.training import SCRATCH
 from tunesmith.run.model_card_numbers import Fields, Report, own_numbers
 
 ADAPTER = "adapter_config.json"

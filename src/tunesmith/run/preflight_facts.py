@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from tunesmith.core.artifact import is_done, read_manifest, write_json
 from tunesmith.core.errors import UserError
 from tunesmith.core.hashing import file_sha256
+from tunesmith.costs.shapes import SCRATCH
 from tunesmith.data.dataset import Dataset
 from tunesmith.data.edits.redact_pii import redact
 from tunesmith.data.funnel import funnel
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 VERSION = 2
-SCRATCH = "scratch:"
 OF_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
 OF_MODEL = ("config.json", "generation_config.json")
 USUAL_LENGTH = 512  # of a model from scratch, as scratch_model has it

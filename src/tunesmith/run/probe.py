@@ -45,8 +45,21 @@ def told(recipe: Recipe) -> Iterator[str]:
             yield f"{step.where}: {file.uri} is read as {found.format}: {found.why}."
 
 
+def before_passes(data: DataList) -> list[Step]:
+    """The steps of a list that need no other row: those before its first pass, maker or fitted signal."""
+    return list(takewhile(lambda step: step.kind not in (*ALONE, "make") and not step.is_fitted, data.steps))
+
+
+def first_rows(recipe: Recipe, data: DataList) -> tuple[pa.RecordBatch, bool]:
+    """The first 1,000 rows of a list as its edits before any pass leave them, and whether the sources have no more."""
+    steps = [step for step in before_passes(data) if step.kind != "signal"]
+    sources = [step for step in steps if step.kind == "source"]
+    batch = _first_rows(recipe, sources)
+    return apply(batch, ops_of(steps)).batch, batch.num_rows < FIRST_ROWS // len(sources)
+
+
 def _probe_list(recipe: Recipe, data: DataList) -> Iterator[str]:
-    steps = list(takewhile(lambda step: step.kind not in (*ALONE, "make") and not step.is_fitted, data.steps))
+    steps = before_passes(data)
     batch = _first_rows(recipe, [step for step in steps if step.kind == "source"])
     if not batch.num_rows:
         yield f"data.{data.name}: none of the first rows could be read; the run will say why."

@@ -190,3 +190,8 @@ def by_length(lengths: Index, size: int) -> list[Index]:
     """All rows once, in batches of like length, for measuring."""
     order = np.argsort(lengths, kind="stable")
     return [order[i : i + size] for i in range(0, len(order), size)]
+
+
+def mean_length(lengths: Index) -> float:
+    """The length of the row that a token stands in, on average; the cost of attention follows from it."""
+    return float((lengths.astype(float) ** 2).sum() / max(1.0, float(lengths.sum())))

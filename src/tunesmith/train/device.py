@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tunesmith.core.errors import UserError
+from tunesmith.costs.memory import Precision, precision_that_fits
 from tunesmith.train.job import Computed
 
 if TYPE_CHECKING:
     import torch
-
-Precision = Literal["float32", "mixed", "bfloat16"]
-
-GB = 1e9
-CUDA_KEPT = 3 * GB  # the driver and the allocator, and a piece of logits with its gradient
-MIXED_BYTES = 18  # a parameter, in mixed precision
-FRAGMENTED = 0.9  # of the rest can be used: an allocator leaves gaps
 
 
 @dataclass(frozen=True)
@@ -50,6 +44,13 @@ class Device:
         """The device at this precision."""
         return Device(self.name, precision != "float32", "bfloat16" if precision == "bfloat16" else "float32")
 
+    @property
+    def precision(self) -> Precision:
+        """What `at` was called with."""
+        if not self.bfloat16:
+            return "float32"
+        return "bfloat16" if self.weights == "bfloat16" else "mixed"
+
     def __str__(self) -> str:
         return f"{self.name}, {'bfloat16' if self.bfloat16 else 'float32'}"
 
@@ -76,25 +77,10 @@ def usual_precision(device: Device, parameters: int, *, adapter: bool) -> Comput
 
 
 def gpu_precision(device: Device, parameters: int, memory: int, *, adapter: bool) -> Computed:
-    """The precision on a GPU of so many bytes.
-
-    Full tuning keeps weights, gradients and AdamW's two states, at 4 bytes a parameter each in mixed precision, with a
-    bfloat16 copy of the weights for the products, and at 2 in bfloat16. A third of the memory is left for activations.
-    """
+    """The precision on a GPU of so many bytes."""
     if not device.bfloat16:
         return Computed("float32", "the GPU has no bfloat16 products")
-    if adapter:
-        return Computed("bfloat16", "the frozen weights in bfloat16, the adapter's in float32")
-    needed = MIXED_BYTES * parameters
-    if needed <= usable(memory) * 2 / 3:
-        return Computed("mixed", f"float32 weights and states, {needed / GB:.3g} GB, fit")
-    why = f"float32 weights and states, {needed / GB:.3g} GB, do not fit: small steps are lost in rounding"
-    return Computed("bfloat16", why)
-
-
-def usable(memory: int) -> float:
-    """Bytes of a GPU's memory that tensors can have."""
-    return (memory - CUDA_KEPT) * FRAGMENTED
+    return Computed(*precision_that_fits(parameters, memory, adapter=adapter))
 
 
 def checked(device: Device, precision: Precision) -> Device:

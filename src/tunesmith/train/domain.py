@@ -10,11 +10,11 @@ import numpy as np
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.numbers import Number
+from tunesmith.costs.memory import Precision
 from tunesmith.models.adapter_folder import fingerprint
 from tunesmith.train.active import facts_of_rows
 from tunesmith.train.batches import Line
 from tunesmith.train.budget import fingerprint_of, measurements, pretrain_rate
-from tunesmith.train.device import Precision
 from tunesmith.train.devices import here
 from tunesmith.train.documents import Documents
 from tunesmith.train.folder import write_folder

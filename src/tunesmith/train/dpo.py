@@ -90,7 +90,12 @@ def dpo(
         patience=patience,
     )
     start = planned(
-        start, learnt.lengths, batch=2 * budget.batch_size, steps=budget.settings.steps, wishes=Wishes(layout="buckets")
+        start,
+        learnt.lengths,
+        batch=2 * budget.batch_size,
+        steps=budget.settings.steps,
+        wishes=Wishes(layout="buckets"),
+        held=2,
     )
     job.say(f"dpo: {objective}, {len(learnt):,} pairs, {start.account}, {budget}")
     watcher = watcher_of(job, start, job.validation, held_out.kept, _asked)

@@ -26,7 +26,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class Scratch:
-    """Random weights: a size name of `scratch.SIZES`, and the options of `scratch_tokenizer` and `scratch_model`."""
+    """Random weights: a size of costs.shapes.SIZES, and options of `scratch_tokenizer` and `scratch_model`."""
 
     size: str
     tokenizer: Mapping[str, object] = field(default_factory=dict)

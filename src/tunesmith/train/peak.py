@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 from functools import cache
-from importlib.resources import files
 
+from tunesmith.costs.peaks import listed_flops
 from tunesmith.train.device import Device
 
 SIDE = 768  # of the square matrices multiplied
@@ -23,17 +22,6 @@ def peak_flops(device: Device) -> float | None:
     import torch
 
     return listed_flops(torch.cuda.get_device_name()) if device.bfloat16 else None
-
-
-@cache
-def listed_flops(name: str) -> float | None:
-    """Dense bfloat16 operations a second of the GPU of this name."""
-    from ruamel.yaml import YAML
-
-    peaks = YAML(typ="safe").load(files("tunesmith.train").joinpath("peaks.yaml").read_text("utf-8"))["tflops"]
-    found = (tflops for part, tflops in peaks.items() if re.search(rf"\b{re.escape(part)}\b", name, re.IGNORECASE))
-    tflops = next(found, None)
-    return None if tflops is None else tflops * 1e12
 
 
 @cache

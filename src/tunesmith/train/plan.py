@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tunesmith.core.errors import UserError
-from tunesmith.train.anatomy import anatomy_of, mean_length
-from tunesmith.train.batches import Index
-from tunesmith.train.device import GB, Device, usable
+from tunesmith.costs.anatomy import anatomy_of
+from tunesmith.costs.memory import CPU_ROOM, Setup, checkpointing_needed, free_bytes, token_bytes, tokens_of_part
+from tunesmith.costs.methods import Method, method_of
+from tunesmith.costs.peaks import GB
+from tunesmith.train.batches import Index, mean_length
+from tunesmith.train.device import Device
 from tunesmith.train.fast import use_fast_norms
 from tunesmith.train.job import Computed
 from tunesmith.train.peak import peak_flops
@@ -18,12 +21,13 @@ Layout = Literal["buckets", "packed"]
 Attention = Literal["eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3"]
 
 EAGER_TOKENS = 256  # up to here writing the scores down is the faster on a processor in bfloat16 (docs/speed.md)
-CPU_ROOM = 4 * GB  # for activations on a processor
-LEAST_TOKENS = 1024  # a part on a GPU should hold, or the GPU waits for launches
-PACKED_TOKENS = 2**17  # and at most: more only lengthens the step
 COMPILE_GAIN = 0.15  # of the steps' time: torchtitan 5,762 to 6,667 tokens/s at 8B, torchtune 7,075 to 8,998 at 3B
 COMPILE_S = 90.0  # to compile a decoder layer, forward and backward: a guess until measured (bench/gpu.py)
 USUAL_MFU = 0.35
+
+
+# Options of adapters, and what their configurations call them.
+OPTIONS = {"rank": "r", "tokens": "num_virtual_tokens", "reduction": "reduction", "places": "places"}
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,13 @@ class Wishes:
     compile: bool | None = None
 
 
-def planned(start: Start, lengths: Index, *, batch: int, steps: int, wishes: Wishes | None = None) -> Start:
+def planned(
+    start: Start, lengths: Index, *, batch: int, steps: int, wishes: Wishes | None = None, held: int = 1
+) -> Start:
     """The start with layout, attention and memory settled for rows of these lengths, and the model set to them.
 
-    `batch` is how many rows a step's forward pass would hold at once. What is given stands; the rest is computed, said
+    `batch` is how many rows a step's forward pass would hold at once, `held` how many must stay together, such as both
+    answers of a pair. What is given stands; the rest is computed, said
     and kept. Raises UserError where what is given cannot be.
     """
     wishes = wishes or Wishes()
@@ -53,7 +60,7 @@ def planned(start: Start, lengths: Index, *, batch: int, steps: int, wishes: Wis
     attention = wishes.attention or _said(start, "attention", _attention(start, longest, wishes.layout))
     layout = wishes.layout or _said(start, "layout", usual_layout(start.device, attention, prompts=before_rows))
     _set_attention(start, attention)
-    part_tokens = _set_memory(start, longest, attention, batch * longest, wishes.checkpointing)
+    part_tokens = _set_memory(start, longest, held, attention, batch * longest, wishes.checkpointing)
     compiled = _set_compile(start, lengths, batch * steps, wishes.compile)
     if start.device == Device("cpu", bfloat16=False) and not compiled:
         use_fast_norms(start.core)
@@ -127,55 +134,54 @@ def _set_attention(start: Start, attention: str) -> None:
         raise UserError(f"attention: {attention} cannot be used here: {first}", "Leave attention out.") from error
 
 
-def _set_memory(start: Start, longest: int, attention: str, step_tokens: int, wish: bool | None) -> int | None:
+def _set_memory(
+    start: Start, longest: int, held: int, attention: str, step_tokens: int, wish: bool | None
+) -> int | None:
     """Padded tokens that a part may have (None where a step fits as a whole); checkpointing is switched on at need."""
-    anatomy, memory = anatomy_of(start.model.config), start.device.memory
-    free = CPU_ROOM if memory is None else free_bytes(start, memory)
-    size = 2 if start.device.bfloat16 else 4
-    kept = {
-        light: anatomy.kept_bytes(size=size, attention=attention, longest=longest, checkpointing=light)
-        for light in (False, True)
-    }
-    light = checkpointing_needed(free / kept[False], longest) if wish is None and memory is not None else bool(wish)
+    memory, least = start.device.memory, longest * held
+    setup = setup_of(start, longest, attention)
+    free = CPU_ROOM if memory is None else free_bytes(setup, memory)
+    kept = {light: token_bytes(replace(setup, checkpointing=light)) for light in (False, True)}
+    light = checkpointing_needed(free / kept[False], least) if wish is None and memory is not None else bool(wish)
     if light:
         if wish is None:
             _said(start, "checkpointing", Computed("on", f"rows of {longest:,} tokens do not fit without it"))
         # Reentrant checkpointing finds no gradient to begin with where the embeddings are frozen.
         start.core.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     room = int(free / kept[light])
-    if memory is not None and room < longest:
+    if memory is not None and room < least:
         raise UserError(
             f"A row of {longest:,} tokens does not fit into the GPU's {memory / GB:.0f} GB.",
             "Give a smaller max_length, an adapter, or precision: bfloat16.",
         )
     if room >= step_tokens and memory is None:
         return None
-    room = tokens_of_part(room, longest)
+    room = tokens_of_part(room, least)
     start.chosen.computed("part_tokens", Computed(room, f"{free / GB:.3g} GB are there for activations"))
     return room
 
 
-def checkpointing_needed(room: float, longest: int) -> bool:
-    """Whether so few tokens fit that activations are better computed again than kept."""
-    return room < max(longest, LEAST_TOKENS)
+def setup_of(start: Start, longest: int, attention: str) -> Setup:
+    """What memory follows from, of a start; the estimate before a run reckons by the same."""
+    return Setup(
+        anatomy_of(start.model.config),
+        _method(start),
+        start.device.precision,
+        attention=attention,
+        longest=longest,
+        gpu=start.device.name != "cpu",
+        parameters=start.parameters,
+        trained=start.trained,
+    )
 
 
-def tokens_of_part(room: int, longest: int) -> int:
-    """The tokens of a part: a power of two below what fits, so that a little more memory changes no result."""
-    below: int = 1 << (max(1, room).bit_length() - 1)
-    return max(longest, min(PACKED_TOKENS, below))
-
-
-def free_bytes(start: Start, memory: int) -> float:
-    """Bytes of a GPU left for activations beside weights, gradients and AdamW's two states.
-
-    Taken from the card's size and not from what is free at the moment, so that the same card gives the same parts: it
-    assumes that nobody else uses the card.
-    """
-    weight = 2 if start.device.weights == "bfloat16" else 4
-    moving = 4 if start.adapted else weight  # adapters are float32
-    copied = 2 if start.device.bfloat16 and weight == 4 else 0  # autocast keeps a copy until the backward pass
-    return usable(memory) - start.parameters * (weight + copied) - start.trained * 3 * moving
+def _method(start: Start) -> Method:
+    """The adapter that is trained, with its options as PEFT has them; full tuning without one."""
+    if start.adapted is None:
+        return Method()
+    config = start.model.active_peft_config
+    options = {name: getattr(config, given, None) for name, given in OPTIONS.items()}
+    return method_of(start.adapted, {**options, "targets": sorted(getattr(config, "target_modules", None) or ())})
 
 
 def _set_compile(start: Start, lengths: Index, drawn: int, wish: bool | None) -> bool:

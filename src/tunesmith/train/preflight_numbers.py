@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tunesmith.costs.sensible import sensible
 from tunesmith.train.examined import ANSWERED, CLOSED, JSON, SPACE, SYSTEM, Examined
 
 Measured = tuple[float | None, str]  # the number (None: the rule does not apply), and what it is of
 RARE = 0.1  # a way to end answers that fewer rows have is taken for a slip, not for a style
 FAULTS = 3  # ids that are told
-UNIQUE_TOKENS = 10_000_000_000  # of text that no model has learnt yet: below it pre-training has too little to give
-UNKNOWN = (
-    "an architecture of one's own or a closed ecosystem, $100M+ for compute at the scale of frontier models, and 6+ "
-    "months are for people to judge"
-)
 
 
 @dataclass(frozen=True)
@@ -162,9 +158,9 @@ def pretraining(facts: Facts) -> Measured:
         return None, "no new model is pre-trained"
     if not facts.whole:
         return None, f"{_of_rows(facts)} were read"
-    enough = facts.rows.tokens >= UNIQUE_TOKENS
-    met = "met" if enough else "not met"
-    return float(enough), f"10B+ unique tokens: {met} ({facts.rows.tokens:,}); {UNKNOWN}"
+    sense = sensible(unique_tokens=facts.rows.tokens)
+    told = "; ".join(f"{one.name}: {one.asks} ({one.known})" for one in sense.conditions)
+    return float(all(one.state != "not met" for one in sense.conditions)), f"{sense.advice} It asks for {told}"
 
 
 def instruction_tuned(facts: Facts) -> Measured:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tunesmith.core.errors import UserError
+from tunesmith.costs.memory import Precision
 from tunesmith.train.budget import Chosen, fingerprint_of, measurements, pretrain_rate, readable
-from tunesmith.train.device import Precision
 from tunesmith.train.devices import here
 from tunesmith.train.documents import Documents, write_documents
 from tunesmith.train.folder import write_folder

@@ -71,7 +71,12 @@ def reward(
     )
     settings = _settings(job, start, learnt, size, steps, epochs, learning_rate, weight_decay, patience)
     start = planned(
-        start, learnt.rendered.lengths, batch=2 * size, steps=settings.steps, wishes=Wishes(layout="buckets")
+        start,
+        learnt.rendered.lengths,
+        batch=2 * size,
+        steps=settings.steps,
+        wishes=Wishes(layout="buckets"),
+        held=2,
     )
     objective = RewardLoss(start, Preference(center, label_smoothing), word_dropout, job.seed)
     job.say(f"reward: {len(learnt.rendered):,} pairs, {start.account}, {settings.steps:,} steps of {size}")

@@ -76,7 +76,12 @@ def rlhf(
     settings = _settings(_steps(start, learnt, steps, epochs, batch_size), rate, job.seed, patience)
     answers = batch_size * generations
     start = planned(
-        start, learnt.lengths + new_tokens, batch=answers, steps=settings.steps, wishes=Wishes(layout="buckets")
+        start,
+        learnt.lengths + new_tokens,
+        batch=answers,
+        steps=settings.steps,
+        wishes=Wishes(layout="buckets"),
+        held=generations,
     )
     policy = _policy(job, start, learnt, objective, _drawn(learnt, batch_size, settings), mask_truncated)
     held_out = held_out_of(job, held, policy)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunesmith.core.errors import UserError
+from tunesmith.costs.shapes import scratch_config
 from tunesmith.models.chat import CHAT_TEMPLATE, END_OF_TURN, PAD, header_tokens
 
 if TYPE_CHECKING:
@@ -18,40 +17,6 @@ if TYPE_CHECKING:
     from tokenizers.normalizers import Normalizer
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-
-@dataclass(frozen=True)
-class Shape:
-    """Width, layers and width of one attention head of a Llama, and what is usual at its size."""
-
-    hidden: int
-    layers: int
-    head: int
-    shared: int = 1  # query heads to a key-value head (Ainslie et al. 2023, arXiv 2305.13245)
-    feed_forward: int | None = None  # width; computed without it: 8/3 of the hidden width
-    vocabulary: int = 4096
-    length: int = 512  # tokens that the model can hold
-
-    @property
-    def inner(self) -> int:
-        """Width of the feed-forward layers, a multiple of 32."""
-        return self.feed_forward or -(-self.hidden * 8 // 3 // 32) * 32
-
-
-# Named by their parameters at their usual vocabulary, input and output embeddings tied.
-SIZES = {
-    "tiny": Shape(hidden=64, layers=2, head=16),  # 0.4M, to learn with
-    "0.1M": Shape(hidden=32, layers=1, head=16),  # for tests
-    "0.7M": Shape(hidden=128, layers=1, head=32),
-    "1M": Shape(hidden=128, layers=2, head=32),
-    "2M": Shape(hidden=192, layers=2, head=32),
-    "4M": Shape(hidden=256, layers=4, head=32),
-    "12M": Shape(hidden=384, layers=6, head=64),
-    "35M": Shape(hidden=640, layers=7, head=64),
-    "100M": Shape(hidden=768, layers=14, head=64, vocabulary=32_768, length=2048),
-    "350M": Shape(hidden=1024, layers=24, head=64, vocabulary=32_768, length=2048),
-    # As Llama 3.2 1B, which has 128,256 tokens.
-    "1b": Shape(hidden=2048, layers=16, head=64, shared=4, feed_forward=8192, vocabulary=32_768, length=4096),
-}
 
 CAPITAL, JOIN = "⇧", "⁀"  # marks that text does not use: a word was capitalised, a word was joined to what precedes
 
@@ -151,17 +116,10 @@ def scratch_model(
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    shape = shape_of(size)
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=shape.hidden,
-        intermediate_size=shape.inner,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.hidden // shape.head,
-        num_key_value_heads=shape.hidden // shape.head // shape.shared,
+        **scratch_config(size, len(tokenizer)),
         max_position_embeddings=length,
-        tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -172,17 +130,6 @@ def scratch_model(
         if copy:
             _start_as_copy(model, copy)
     return model
-
-
-def shape_of(size: str) -> Shape:
-    """The shape of a size; capital or small letters are the same."""
-    known = {name.lower(): shape for name, shape in SIZES.items()}
-    if size.lower() not in known:
-        near = difflib.get_close_matches(size.lower(), known, n=1)
-        names = {name.lower(): name for name in SIZES}
-        hint = f"Did you mean scratch:{names[near[0]]}? " if near else ""
-        raise UserError(f"There is no size 'scratch:{size}'.", f"{hint}Sizes: {', '.join(SIZES)}")
-    return known[size.lower()]
 
 
 def _start_as_copy(model: LlamaForCausalLM, strength: float) -> None:

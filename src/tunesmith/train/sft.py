@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tunesmith.core.errors import UserError
+from tunesmith.costs.memory import Precision
 from tunesmith.models.chat import Tokens, render_all
 from tunesmith.models.conversation import conversation_of
 from tunesmith.train.active import adapter_facts
 from tunesmith.train.batches import IGNORED, Batch, Index, Whole, by_length, collate, feed_of, pack, parts_of
 from tunesmith.train.budget import answer_budget, fingerprint_of, measurements, sft_rate, steps_of, usual_batch
 from tunesmith.train.corpus import Rendered, render_rows
-from tunesmith.train.device import Device, Precision
+from tunesmith.train.device import Device
 from tunesmith.train.devices import here
 from tunesmith.train.folder import write_folder
 from tunesmith.train.job import Computed, Job, Row, Rows, Scratch, Trained

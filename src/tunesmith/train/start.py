@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tunesmith.core.errors import UserError
+from tunesmith.costs.anatomy import anatomy_of
+from tunesmith.costs.memory import Precision
+from tunesmith.costs.shapes import width_of
 from tunesmith.models.adapter_folder import is_adapter, load_base, put_on, read_adapter
 from tunesmith.models.generation import virtual_tokens
 from tunesmith.train.adapters import attach, count_all
-from tunesmith.train.anatomy import anatomy_of, mean_length
+from tunesmith.train.batches import mean_length
 from tunesmith.train.budget import Chosen
-from tunesmith.train.device import Device, Precision, checked, count_parameters, pick_device, usual_precision
+from tunesmith.train.device import Device, checked, count_parameters, pick_device, usual_precision
 from tunesmith.train.job import Adapter, Job, Row, Scratch
 from tunesmith.train.loop import trained_weights
 from tunesmith.train.meter import Meter
 from tunesmith.train.peak import peak_flops
-from tunesmith.train.scratch import scratch_model, scratch_tokenizer, shape_of
+from tunesmith.train.scratch import scratch_model, scratch_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -96,7 +99,7 @@ class Start:
     def meter_of(self, length: float, *, labels: float = 1.0) -> Meter:
         """The same for rows of this length, of whose tokens a share are labels."""
         anatomy = anatomy_of(self.model.config)
-        if anatomy.experts:  # a token's share of the experts is not known here
+        if anatomy.experts > 1:  # a token's share of the experts is not known here
             return Meter()
         work = anatomy.flops(length, labels=labels, adapter=self.trained if self.adapted else None)
         return Meter(flops_per_token=work, peak_flops=lambda: peak_flops(self.device))
@@ -194,7 +197,7 @@ def _parameters(folder: Path) -> int:
 
 
 def _scratch(job: Job, start: Scratch) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
-    shape = shape_of(start.size)
+    shape = width_of(start.size)
     held: dict[str, object] = {"length": shape.length}
     options = {**held, "vocabulary": shape.vocabulary, **start.tokenizer}
     tokenizer = _with_options(scratch_tokenizer, "tokenizer", options, texts_of(job.train))
