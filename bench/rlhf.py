@@ -2,7 +2,7 @@
 
 The start is the quickstart's writer, which knows no preference, trained anew for each seed. Rewards are the style
 metric of the quickstart, a reward model that learns its pairs, and one that can be gamed: words, with and without the
-guards. Rows, split and settings are the quickstart's; seeds differ in initial weights, order and sampled answers, on
+guards, for the first seed. Rows, split and settings are the quickstart's; seeds differ in initial weights, order and sampled answers, on
 one split by package. Settings were chosen on validation packages with the first seed; 1,000 test rows are scored here
 only. What is trained stays in the workspace and is not trained again.
 """
@@ -94,7 +94,7 @@ def main() -> None:
             writer(bench, seed)
         return
     rows = test_rows(bench)
-    found = {seed: scored(bench, seed, rows) for seed in asked.seeds}
+    found = {seed: scored(bench, seed, rows, gamed=seed == asked.seeds[0]) for seed in asked.seeds}
     results = {"seeds": found, "test rows": len(rows), "settings": SETTINGS, "machine": describe_machine()}
     write_json(ROOT / "bench" / "results" / "rlhf.json", results)
     print(table(found))
@@ -139,12 +139,14 @@ def writer(bench: Bench, seed: int) -> Path:
     return _kept(bench.job("writer", start, "functions", seed), lambda job: sft(job, patience=None, **given))
 
 
-def scored(bench: Bench, seed: int, rows: Sequence[Row]) -> dict[str, object]:
-    """The start and every model trained from it, on the test rows."""
+def scored(bench: Bench, seed: int, rows: Sequence[Row], *, gamed: bool) -> dict[str, object]:
+    """The start and every model trained from it, on the test rows; those of the gamed reward take longest."""
     start = writer(bench, seed)
     before = measured(bench, start, rows)
     found: dict[str, object] = {"start": summary(before, before, rows)}
     for name, settings in SETTINGS.items():
+        if "words" in name and not gamed:
+            continue
         worth = reward_named(bench, name.split(", ")[1], start, seed, found)
         job = bench.job(name.replace(", ", "_").replace(" ", "_"), start, "pairs", seed, worth)
         folder = _kept(job, lambda job, given=settings: rlhf(job, **given))
@@ -208,7 +210,7 @@ def table(found: Mapping[int, Mapping[str, Any]]) -> str:
     """Means over the seeds as Markdown, with each seed's."""
     lines = ["| | style | gain | meaning, change | KL | words | kept at step | seconds |", "|---" * 8 + "|"]
     for name in ("start", *SETTINGS):
-        each = [seed[name] for seed in found.values()]
+        each = [seed[name] for seed in found.values() if name in seed]
         trained = name != "start"
         cells = [
             _spread([one["style"]["value"] for one in each]),
