@@ -1,10 +1,10 @@
 """Learning from a reward on the quickstart: `python bench/rlhf.py --workspace FOLDER`; writes bench/results/rlhf.json.
 
 The start is the quickstart's writer, which knows no preference, trained anew for each seed. Rewards are the style
-metric of the quickstart, a reward model that learns its pairs, and one that can be gamed: words, with and without the
-guards, for the first seed. Rows, split and settings are the quickstart's; seeds differ in initial weights, order and sampled answers, on
-one split by package. Settings were chosen on validation packages with the first seed; 1,000 test rows are scored here
-only. What is trained stays in the workspace and is not trained again.
+metric of the quickstart, a reward model that learns its pairs, and, for the first seed, one that can be gamed: words,
+with and without the guards. Rows, split and settings are the quickstart's; seeds differ in initial weights, order and
+sampled answers, on one split by package. Settings were chosen on validation packages with the first seed; 1,000 test
+rows are scored here only. What is trained stays in the workspace and is not trained again.
 """
 
 from __future__ import annotations
