@@ -47,6 +47,20 @@ def test_steps_are_estimated_from_the_first_rows(tmp_path: Path) -> None:
     assert "4 characters" in second.work.notes[0]
 
 
+def test_text_is_estimated_in_windows(tmp_path: Path) -> None:
+    path = recipe(tmp_path)
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps({"text": "word " * 80, "no": no}) for no in range(50)))
+    steps = (
+        "train: [{pretrain: first, data: chats, steps: 10, batch_size: 4, length: 32}, {domain: second, data: chats}]"
+    )
+    path.write_text(path.read_text().partition("train:\n")[0] + steps)
+    first, second = dict(of_recipe(load_recipe(path), tmp_path, Devices())).values()
+    assert (first.work.tokens, first.work.unique, first.work.longest) == (10 * 4 * 32, 50 * 100, 32)
+    assert first.sense is not None
+    assert first.sense.advice.startswith("Do not pre-train")
+    assert (second.work.tokens, second.work.epochs, second.work.length) == (50 * 100, 1, 256)
+
+
 def test_what_a_run_has_counted_comes_first(tmp_path: Path) -> None:
     account = {"rows": 110, "too_long": 8, "unanswered": 2, "tokens": 3000, "trained": 1500, "longest": 90, "limit": 64}
     report = tmp_path / "runs" / "estimated" / "report.json"

@@ -42,6 +42,7 @@ class Work:
     trainer: str = "sft"
     method: Method = field(default_factory=Method)
     tokens: float | None = None  # of an epoch: padding aside, of a pair both answers
+    unique: float | None = None  # of the tokens, where steps go through them more or less than once
     length: float = 1024.0  # of the row that a token stands in, on average
     longest: int = 1024
     labels: float = 1.0  # share of the tokens that are learnt
@@ -251,7 +252,7 @@ def _sense(work: Work, hours: Range | None, money: Range | None) -> Sense | None
     if work.trainer != "pretrain":
         return None
     months = hours.likely / HOURS_A_MONTH if hours else None
-    return sensible(unique_tokens=work.tokens, money=money.likely if money else None, months=months)
+    return sensible(unique_tokens=work.unique or work.tokens, money=money.likely if money else None, months=months)
 
 
 def gigabytes(size: float) -> str:

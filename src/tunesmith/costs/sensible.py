@@ -94,4 +94,4 @@ def _big(value: float) -> str:
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if value >= size:
             return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
+    return f"{value:.3g}" if value >= 0.01 else "less than 0.01"

@@ -20,6 +20,7 @@ from tunesmith.recipe.parameters import options
 from tunesmith.run.preflight_facts import FROM_SCRATCH, USUAL_EPOCHS, USUAL_LENGTH
 from tunesmith.run.probe import FIRST_ROWS, first_rows
 from tunesmith.train.budget import usual_batch
+from tunesmith.train.pretrain import CPU_LENGTH, GPU_LENGTH, usual_windows
 
 CHARACTERS = 4.0  # a token of English text, about
 USUAL_LONGEST = 2048
@@ -59,6 +60,8 @@ def of_recipe(recipe: Recipe, workspace: Path, devices: Devices) -> Iterator[tup
         shape = _shape(recipe, root)
         known = _known(recipe, workspace, step, shape)
         work = _work(recipe, step, shape, known, adapted=_adapted(step, above))
+        if step.learns == "texts":
+            work = _in_windows(work, step, recipe, known, gpu=devices.gpu is not None)
         yield step.name, _estimated(work, devices, (recipe.folder, workspace))
 
 
@@ -182,6 +185,31 @@ def _work(recipe: Recipe, step: TrainStep, shape: Shape, known: Known, *, adapte
         precision=cast("Precision | None", precision),
         checkpointing=None if checkpointing is None else bool(checkpointing),
         notes=tuple(notes),
+    )
+
+
+def _in_windows(work: Work, step: TrainStep, recipe: Recipe, known: Known, *, gpu: bool) -> Work:
+    """The same for text, which is learnt in windows of one length, without padding."""
+    given = step.parameters
+    length = int(str(given.get("length") or (GPU_LENGTH if gpu else CPU_LENGTH)))
+    batch = int(str(given.get("batch_size") or usual_windows(length, work.shape.anatomy.parameters).value))
+    steps = recipe.steps or given.get("steps")
+    tokens, epochs, told = known.tokens, work.epochs, f"windows of {length:,} tokens"
+    if steps is not None or given.get("tokens") is not None:
+        tokens = float(str(given["tokens"])) if steps is None else float(int(str(steps)) * batch * length)
+        epochs, told = 1.0, f"{tokens:,.0f} tokens in windows of {length:,}"
+    elif given.get("epochs") is None and step.trainer.name == "domain":
+        epochs = 1.0
+    return replace(
+        work,
+        tokens=tokens,
+        unique=known.tokens,
+        length=length,
+        longest=length,
+        labels=1.0,
+        epochs=epochs,
+        batch=batch,
+        notes=(known.told, told),
     )
 
 

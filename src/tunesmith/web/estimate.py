@@ -96,7 +96,10 @@ def _told(found: Estimate) -> Iterator[tuple[str, str]]:
 
 def span(hours: Range) -> str:
     """Hours as `2.1 h (1.5 to 3.0)`, in minutes or days where that reads better."""
-    unit, size = ("min", 1 / 60) if hours.likely < 1 else ("h", 1.0) if hours.likely < 100 else ("days", 24.0)
+    units = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "days": 24.0}
+    most = {"s": 1 / 60, "min": 1.0, "h": 100.0}  # hours that are still told so
+    unit = next((name for name, limit in most.items() if hours.likely < limit), "days")
+    size = units[unit]
     low, likely, high = (_three(value / size) for value in (hours.low, hours.likely, hours.high))
     return f"{likely} {unit} ({low} to {high})"
 
