@@ -5,7 +5,9 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Union, get_args, get_origin
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +16,16 @@ from numpy.typing import NDArray
 ARROW: dict[object, pa.DataType] = {
     bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string(),
 }  # fmt: skip
+# numpy reads headers with Python's own parser, which threads of Python 3.11 may confuse (cpython issue 106905).
+_HEADERS = Lock()
 NUMBERS = {"b": pa.bool_(), "i": pa.int64(), "u": pa.int64(), "f": pa.float64()}  # by NumPy's kind
+
+
+def load_array(path: Path, *, mmap_mode: Literal["r", "c"] | None = None) -> NDArray[Any]:
+    """An array of an .npy file; several threads may load at the same time."""
+    with _HEADERS:
+        found: NDArray[Any] = np.load(path, mmap_mode=mmap_mode)
+    return found
 
 
 def arrow(values: NDArray[np.generic]) -> pa.Array:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tunesmith.core.errors import UserError
+from tunesmith.data.arrays import load_array
 from tunesmith.data.benchmarks import COMMON, SHORTEST
 from tunesmith.data.kernels import overlap as kernel
 from tunesmith.data.kernels.overlap import Lookup, Short, lookup_of
@@ -52,7 +53,7 @@ def load_index(folder: Path) -> Index:
 
     def of(name: str, parts: int = 1) -> list[Ints]:
         # copy on write, not read only: compiled code is then the same as for an index that was just built
-        return [np.asarray(np.load(folder / f"{name}-{part}.npy", mmap_mode="c")) for part in range(parts)]
+        return [np.asarray(load_array(folder / f"{name}-{part}.npy", mmap_mode="c")) for part in range(parts)]
 
     (n,), (shortest,), (starts,), (items,), (places,) = map(
         of, ("n", "shortest", "gram_starts", "gram_items", "gram_places")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.record import SIGNAL
+from tunesmith.data.arrays import load_array
 from tunesmith.data.passes._exchange import Back, first_of_each, partitions, read, write
 from tunesmith.data.passes._sketches import Codes, Sketches, by_shard, code
 from tunesmith.data.stream import Stream
@@ -47,7 +48,7 @@ class Ranks:
         found = [np.zeros(0)]
         for shard, rows in by_shard(codes):
             path = self.preferred / f"{shard:05d}.npy"
-            found.append(np.load(path, mmap_mode="r")[rows] if path.exists() else np.zeros(len(rows)))
+            found.append(load_array(path, mmap_mode="r")[rows] if path.exists() else np.zeros(len(rows)))
         return np.concatenate(found)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
 from tunesmith.core.errors import UserError
-from tunesmith.data.arrays import arrow
+from tunesmith.data.arrays import arrow, load_array
 from tunesmith.data.passes._addresses import addresses_of
 from tunesmith.data.passes._batches import batches
 from tunesmith.data.passes._exchange import KEY, PLACED, Back, Entries, by_key, first_of_each, partitions, read, write
@@ -195,7 +195,7 @@ def _ids(rows: Rows, places: Entries) -> NDArray[np.bytes_]:
 
 
 def _table(own: Path, back: Back, shard: int, rows: int) -> pa.Table:
-    keyed = np.load(own / f"{shard:05d}.npy", mmap_mode="r")["row"]
+    keyed = load_array(own / f"{shard:05d}.npy", mmap_mode="r")["row"]
     found = back.of_shard(shard)
     duplicates = np.full(rows, -1, np.int64)
     duplicates[keyed], duplicates[found["row"]] = 0, 1

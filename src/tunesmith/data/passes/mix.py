@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from tunesmith.core.errors import UserError
 from tunesmith.core.record import COLUMNS, SIGNAL, LocalPath
-from tunesmith.data.arrays import arrow
+from tunesmith.data.arrays import arrow, load_array
 from tunesmith.data.passes._draw import Levels, levels_for, rows_of
 from tunesmith.data.passes._mix_story import Drawn, drawn_of, story
 from tunesmith.data.passes._shares import Pool, pool_numbers, pools_of
@@ -118,7 +118,7 @@ class _Copies:
     number_of_pools: int
 
     def __call__(self, file: Path) -> tuple[pa.Table, Drawn]:
-        rows = np.load(file)
+        rows = load_array(file)
         copies = self.levels.copies(rows)
         used_up = pa.nulls(len(rows), pa.float64())  # what was drawn by weight is not weighed again
         table = pa.table([arrow(copies), used_up], names=[*MEASURES, "weight"])
