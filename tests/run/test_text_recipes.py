@@ -136,6 +136,7 @@ def test_check_data_tells_of_text_that_a_bare_base_may_learn(tmp_path: Path) -> 
     assert done.code == 0, done.all
     assert "documents of the first" in done.out or "in windows of at most 32 tokens" in done.out
     assert "pretraining_sensible" in done.out
+    assert "That is almost never sensible" in done.all
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from tunesmith.core.record import SIGNAL
 from tunesmith.core.registry import near
+from tunesmith.costs.sensible import sensible
+from tunesmith.costs.shapes import SCRATCH
 from tunesmith.data.files import File
 from tunesmith.data.measure import apply
 from tunesmith.data.rows import to_batch
@@ -22,6 +24,7 @@ from tunesmith.run.lists import ALONE, ops_of
 from tunesmith.run.sources import pieces_of
 
 FIRST_ROWS = 1000
+ALMOST_NEVER = "That is almost never sensible; to go on with an existing one costs less."
 HALF = 0.5
 
 
@@ -36,7 +39,11 @@ def probe(recipe: Recipe) -> Iterator[str]:
 
 
 def told(recipe: Recipe) -> Iterator[str]:
-    """What sources that recognise formats take their first file for, and why."""
+    """What sources that recognise formats take their first file for, and why; and what pre-training asks for."""
+    for trained in recipe.train:
+        if trained.trainer.name == "pretrain" and trained.start.startswith(SCRATCH):
+            asks = "; ".join(f"{one.name}: {one.asks}" for one in sensible().conditions)
+            yield f"{trained.where}: pre-trains a new model. {ALMOST_NEVER} It asks for {asks} (tunesmith estimate)."
     for step in (step for data in recipe.data.values() for step in data.steps if step.kind == "source"):
         module = step.function.module()
         for piece in pieces_of(recipe, step)[:1] if hasattr(module, "recognised") else []:
