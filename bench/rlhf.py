@@ -1,9 +1,9 @@
 """Learning from a reward on the quickstart: `python bench/rlhf.py --workspace FOLDER`; writes bench/results/rlhf.json.
 
 The start is the quickstart's writer, which knows no preference, trained anew for each seed. Rewards are the style
-metric of the quickstart, a reward model that learns its pairs, and, for the first seed, one that can be gamed: words,
-with and without the guards. Rows, split and settings are the quickstart's; seeds differ in initial weights, order and
-sampled answers, on one split by package. Settings were chosen on validation packages with the first seed; 1,000 test
+metric of the quickstart and a reward model that learns its pairs; for the first seed also GRPO, and a reward that can
+be gamed: words, with and without the guards. Rows, split and settings are the quickstart's; seeds differ in initial
+weights, order and sampled answers, on one split by package. Settings were chosen on validation packages; 1,000 test
 rows are scored here only. What is trained stays in the workspace and is not trained again.
 """
 
@@ -52,7 +52,7 @@ SEEDS = (7, 8, 9)
 COMMON: dict[str, object] = {"beta": 0.05, "generations": 8, "batch_size": 16, "steps": 30, "learning_rate": 3e-4}
 TEST_ROWS = 1000
 MARGIN = 0.015  # of meaning, as in the quickstart's gate
-STYLE = {**COMMON, "kl_bound": 0.7, "patience": 1}  # held-out meaning began to fall at about 1 nat
+STYLE = {**COMMON, "kl_bound": 0.7}  # held-out meaning began to fall at about 1 nat
 UNGUARDED: dict[str, object] = {"meaning_margin": None, "diversity_floor": None, "kl_bound": None}
 # Chosen on validation packages with the first seed.
 SETTINGS: dict[str, dict[str, object]] = {
@@ -62,6 +62,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "grpo, style": {"method": "grpo", **STYLE},
     "rloo, reward model": {"method": "rloo", **COMMON},
 }
+EACH_SEED = ("rloo, style", "rloo, reward model")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def main() -> None:
             writer(bench, seed)
         return
     rows = test_rows(bench)
-    found = {seed: scored(bench, seed, rows, gamed=seed == asked.seeds[0]) for seed in asked.seeds}
+    found = {seed: scored(bench, seed, rows, first=seed == asked.seeds[0]) for seed in asked.seeds}
     results = {"seeds": found, "test rows": len(rows), "settings": SETTINGS, "machine": describe_machine()}
     write_json(ROOT / "bench" / "results" / "rlhf.json", results)
     print(table(found))
@@ -139,13 +140,13 @@ def writer(bench: Bench, seed: int) -> Path:
     return _kept(bench.job("writer", start, "functions", seed), lambda job: sft(job, patience=None, **given))
 
 
-def scored(bench: Bench, seed: int, rows: Sequence[Row], *, gamed: bool) -> dict[str, object]:
-    """The start and every model trained from it, on the test rows; those of the gamed reward take longest."""
+def scored(bench: Bench, seed: int, rows: Sequence[Row], *, first: bool) -> dict[str, object]:
+    """The start and the models trained from it, on the test rows."""
     start = writer(bench, seed)
     before = measured(bench, start, rows)
     found: dict[str, object] = {"start": summary(before, before, rows)}
     for name, settings in SETTINGS.items():
-        if "words" in name and not gamed:
+        if name not in EACH_SEED and not first:
             continue
         worth = reward_named(bench, name.split(", ")[1], start, seed, found)
         job = bench.job(name.replace(", ", "_").replace(" ", "_"), start, "pairs", seed, worth)
