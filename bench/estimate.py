@@ -139,6 +139,7 @@ def beside(case: Case) -> dict[str, Any]:
         longest=found["longest"],
         trainer=case.trainer,
         gpu=False,
+        by_hand=True,
     )
     memory = memory_of(setup, tokens=found["tokens"], labels=found["labels"], parts=False, best=case.best)
     error = memory.peak / found["measured"] - 1

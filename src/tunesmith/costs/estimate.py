@@ -145,6 +145,7 @@ def estimate(
         trainer=work.trainer,
         shards=work.gpus if work.shard else 1,
         gpu=gpu is not None,
+        by_hand=gpu is None and precision == "float32",
     )
     room, light = _room(setup, work, gpu)
     setup = replace(setup, checkpointing=light)

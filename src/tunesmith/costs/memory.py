@@ -17,6 +17,8 @@ CPU_ROOM = 4 * GB  # for activations on a processor
 FOUR_BITS = 0.5 + 1 / 64 + 4 / (64 * 256)  # a weight in NF4, its scales in 8 bits (Dettmers et al. 2023, 2305.14314)
 LOGITS_AT_ONCE = 2**27  # more (0.5 GB in float32) are never held at once
 A_LOGIT = 12  # bytes: probabilities that are kept, the gradient of what was picked, and the logits' gradient
+PIECE = 256  # labels whose logits are made at once by hand (train/fast.py)
+ONE_TOTAL = ("sft", "pretrain", "domain")  # trainers whose loss is one sum, and can be taken by hand
 LEAST_TOKENS = 1024  # a part on a GPU should hold, or the GPU waits for launches
 PACKED_TOKENS = 2**17  # and at most: more only lengthens the step
 
@@ -38,6 +40,7 @@ class Setup:
     trained: int | None = None
     at_once: int | None = LOGITS_AT_ONCE  # logits; None for software that holds them all
     a_logit: float = A_LOGIT
+    by_hand: bool = False  # norms, and the head with its loss, as train/fast.py computes them on a processor
 
     @property
     def moving(self) -> int:
@@ -153,7 +156,8 @@ def token_bytes(setup: Setup) -> float:
     layers = anatomy.layers * layer
     if setup.checkpointing:  # what goes into each layer, and one layer's
         layers = anatomy.layers * anatomy.hidden * setup.weight + layer
-    norm = anatomy.hidden * (4 + (setup.weight + setup.size if setup.method.full else setup.size))
+    scaled = setup.weight if setup.method.full and not setup.by_hand else 0
+    norm = anatomy.hidden * (4 + scaled + setup.size)
     virtual = setup.method.tokens / setup.longest if setup.method.kind == "prompt" else 0.0
     # With virtual tokens the head is computed at every place, and its gradient is there twice: cut, and whole.
     head = 2 * setup.size * anatomy.vocabulary if setup.method.kind in VIRTUAL else 0
@@ -163,10 +167,10 @@ def token_bytes(setup: Setup) -> float:
 def layer_bytes(setup: Setup) -> float:
     """Bytes that a layer of a Llama keeps of a token, as transformers 5 computes it and torch keeps it.
 
-    Two norms keep what comes in, in float32, and, if they are trained, what they scale; the products their inputs, one
-    for all that share it, or under autocast over float32 weights a copy for each. Attention keeps queries, keys, values
-    and what comes out, eager attention its scores as well; a gated feed-forward gate, its activation and up, and if it
-    is trained their product. A test holds it to what torch keeps.
+    Two norms keep what comes in, in float32, and, if they are trained, what they scale (by hand, the latter alone); the
+    products their inputs, one for all that share it, or under autocast over float32 weights a copy for each. Attention
+    keeps queries, keys, values and what comes out, eager attention its scores as well; a gated feed-forward gate, its
+    activation and up, and if it is trained their product. A test holds it to what torch keeps.
     """
     anatomy, size = setup.anatomy, setup.size
     inner = anatomy.feed_forward * anatomy.active
@@ -174,7 +178,8 @@ def layer_bytes(setup: Setup) -> float:
     kept += size * inner * (3 if anatomy.gated else 1)
     if setup.method.full:
         copies = (5 if anatomy.gated else 4) if setup.precision == "mixed" else 2
-        kept += (2 * setup.weight + copies * size) * anatomy.hidden + size * inner
+        scaled = 0 if setup.by_hand else 2 * setup.weight
+        kept += (scaled + copies * size) * anatomy.hidden + size * inner
     else:
         kept += kept_numbers(anatomy, setup.method, size=size, longest=setup.longest)
     if setup.attention == "eager":
@@ -183,9 +188,15 @@ def layer_bytes(setup: Setup) -> float:
 
 
 def loss_bytes(setup: Setup, labels: float) -> float:
-    """Bytes of the logits of a part while the loss goes back through them; a reward model has none."""
+    """Bytes of the logits of a part while the loss goes back through them; a reward model has none.
+
+    By hand they are a piece at a time, beside the labels' hidden states and gradients, and the head's gradient twice.
+    """
     if setup.trainer == "reward":
         return 0.0
+    if setup.by_hand and setup.trainer in ONE_TOTAL and setup.method.kind not in VIRTUAL:
+        head = setup.anatomy.vocabulary * setup.anatomy.hidden if setup.method.full else 0
+        return 4 * (PIECE * setup.anatomy.vocabulary + 2 * labels * setup.anatomy.hidden + head)
     logits = labels * setup.anatomy.vocabulary
     return setup.a_logit * (logits if setup.at_once is None else min(logits, setup.at_once))
 

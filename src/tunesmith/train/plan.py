@@ -172,6 +172,7 @@ def setup_of(start: Start, longest: int, attention: str) -> Setup:
         gpu=start.device.name != "cpu",
         parameters=start.parameters,
         trained=start.trained,
+        by_hand=start.device == Device("cpu", bfloat16=False),
     )
 
 
