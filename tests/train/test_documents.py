@@ -55,3 +55,13 @@ def test_what_is_encoded_at_once_changes_nothing(tmp_path: Path, monkeypatch: py
 def test_weights_that_draw_nothing_are_refused(weight: float, said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
         write_documents([{"text": "a", "weight": weight}], tokenizer(), tmp_path)
+
+
+def test_a_chat_behind_a_batch_of_texts_keeps_its_control_tokens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(documents, "AT_ONCE", 1)
+    talk = {"messages": [{"role": "user", "content": "The cat"}, {"role": "assistant", "content": "sees the sea."}]}
+    alone = write_documents([talk], tokenizer(), tmp_path / "alone")
+    behind = write_documents([*text_rows(1), talk], tokenizer(), tmp_path / "behind")
+    assert behind.text_ids(1).tolist() == alone.text_ids(0).tolist()

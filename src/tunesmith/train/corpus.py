@@ -99,7 +99,7 @@ def render_rows(rows: Rows, renders: Sequence[Render], *, limit: int, folder: Pa
                 counts["long" if long else "empty"] += 1
                 continue
             kept.append(place)
-            weights.append(_weight(row))
+            weights.append(weight_of(row))
             for sink, side in zip(sinks, sides, strict=True):
                 sink.add(side)
     found = np.frombuffer(weights) if weights else np.empty(0)
@@ -117,7 +117,7 @@ def _rendered(rows: Rows, renders: Sequence[Render]) -> Iterator[tuple[int, Row,
             place += 1
 
 
-def _weight(row: Row) -> float:
+def weight_of(row: Row) -> float:
     """How often a row is drawn in an epoch; 1 where it does not say."""
     given = row.get("weight")
     weight = 1.0 if given is None else float(str(given))

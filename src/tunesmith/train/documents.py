@@ -18,6 +18,7 @@ from tunesmith.models.chat import render_all
 from tunesmith.models.conversation import conversation_of
 from tunesmith.models.likelihood import as_text
 from tunesmith.train.batches import Index, Weights
+from tunesmith.train.corpus import weight_of
 from tunesmith.train.job import Row, Rows
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def write_documents(rows: Rows, tokenizer: PreTrainedTokenizerFast, folder: Path
             file.write(np.append(ids, np.int32(end)).astype(np.int32).tobytes())
             ends.append(ends[-1] + len(ids) + 1)
             sizes.append(size)
-            weights.append(_weight(row))
+            weights.append(weight_of(row))
             domains.append(names.setdefault(str(row.get("domain") or "text"), len(names)))
     given = np.frombuffer(weights) if weights else np.empty(0)
     if len(given) and given.sum() <= 0:
@@ -140,14 +141,16 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield some
 
 
-def _ids_of(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> Iterator[Ids]:
+def _ids_of(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[Ids]:
     """The ids of each text; a long one is encoded in pieces."""
-    with as_text(tokenizer):
+    found = []
+    with as_text(tokenizer):  # left before anything is given out: chats are rendered next
         encode, short = tokenizer.backend_tokenizer.encode_batch, [text for text in texts if len(text) <= CHARACTERS]
         whole = iter(encode(short, add_special_tokens=False))
         for text in texts:
             pieces = iter([next(whole)]) if len(text) <= CHARACTERS else _in_pieces(tokenizer, text)
-            yield np.concatenate([np.asarray(one.ids, dtype=np.int32) for one in pieces])
+            found.append(np.concatenate([np.asarray(one.ids, dtype=np.int32) for one in pieces]))
+    return found
 
 
 def _in_pieces(tokenizer: PreTrainedTokenizerFast, text: str) -> Iterator[Encoding]:
@@ -158,14 +161,6 @@ def _in_pieces(tokenizer: PreTrainedTokenizerFast, text: str) -> Iterator[Encodi
         end = found.start() if found else len(text)
         yield tokenizer.backend_tokenizer.encode(text[begin:end], add_special_tokens=False)
         begin = end
-
-
-def _weight(row: Row) -> float:
-    given = row.get("weight")
-    weight = 1.0 if given is None else float(str(given))
-    if weight < 0:
-        raise UserError(f"The row {row.get('id', '?')} has the weight {weight:g}.", "A weight is 0 or more.")
-    return weight
 
 
 def _whole(values: array[int]) -> Index:

@@ -33,7 +33,7 @@ class HeldOut:
     def nats(self, start: Start) -> list[tuple[int, int, np.ndarray]]:
         """Document, place of the first token in it, and nats of each token, of every piece that is measured."""
         chosen = self.pieces()
-        rows = self.rows()
+        rows = [self._row(*piece) for piece in chosen]
         start.model.eval()
         with start.device.autocast():
             found = token_nats(start.model, rows, pad=self.documents.end)
