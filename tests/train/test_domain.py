@@ -19,6 +19,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.train.documents import write_documents
 from tunesmith.train.domain import domain, with_replay
 from tunesmith.train.job import Adapter, Job, Scratch, Trained
+from tunesmith.train.pretrain import pretrain
 from tunesmith.train.start import start_from
 from tunesmith.train.windows import Mixture, Stream
 
@@ -192,3 +193,13 @@ def test_the_general_texts_order_does_not_follow_from_the_domains(base: Path, tm
     mixture = with_replay(Mixture([Stream(same, length=16, seed=0)], [1.0]), same, 0.5)
     own, general = (stream.window(0) for stream in mixture.streams)
     assert not np.array_equal(own, general)
+
+
+def test_pre_training_that_goes_on_with_an_adapter_tells_of_it(tmp_path: Path) -> None:
+    base = general_model(tmp_path / "base")
+    job = domain_job(tmp_path / "on", base, adapter=Adapter("lora", {"rank": 4}))
+    trained = pretrain(job, steps=10, batch_size=8, length=32, learning_rate=1e-2)
+    assert trained.adapter is not None
+    assert trained.adapter["kind"] == "lora"
+    assert float(str(trained.adapter["moved"])) > 0
+    assert trained.trained < trained.parameters / 2

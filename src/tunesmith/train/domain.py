@@ -11,9 +11,6 @@ import numpy as np
 from tunesmith.core.errors import UserError
 from tunesmith.core.numbers import Number
 from tunesmith.costs.memory import Precision
-from tunesmith.models.adapter_folder import fingerprint
-from tunesmith.train.active import facts_of_rows
-from tunesmith.train.batches import Line
 from tunesmith.train.budget import fingerprint_of, measurements, pretrain_rate
 from tunesmith.train.devices import here
 from tunesmith.train.documents import Documents
@@ -25,6 +22,7 @@ from tunesmith.train.loop import Settings, State
 from tunesmith.train.plan import Attention, Wishes, planned
 from tunesmith.train.pretrain import (
     ANSWER,
+    adapter_facts_of_text,
     documents_of,
     learn,
     mixture_of,
@@ -41,7 +39,6 @@ REPLAYS = True
 CHANGES_VALIDATION = ("length",)
 # Ibrahim et al. (2024, arXiv 2403.08763): 5 % replay where the shift is weak, 25 % where it is strong; 1 % helps too.
 USUAL_REPLAY = 0.05
-ROWS, ROW = 8, 256  # documents, and tokens of each, that tell whether an adapter does anything
 
 
 def domain(
@@ -252,16 +249,6 @@ def _trained(
         start.parameters,
         start.trained,
         warnings,
-        _adapter_facts(start, learnt, moved=not warnings),
+        adapter_facts_of_text(start, learnt, moved=not warnings),
         facts,
     )
-
-
-def _adapter_facts(start: Start, learnt: Documents, *, moved: bool) -> dict[str, object] | None:
-    """What the manifest keeps of an adapter; one that stayed as it began, as nothing better was found, is not told."""
-    if start.adapted is None or start.base is None or not here().is_main:
-        return None
-    if not moved:
-        return {"kind": start.adapted, "moved": 0.0, "fingerprint": fingerprint(start.base)}
-    ids = [learnt.text_ids(document)[:ROW] for document in range(min(ROWS, len(learnt)))]
-    return facts_of_rows(start, [Line(one, np.ones(len(one), dtype=np.uint8)) for one in ids])

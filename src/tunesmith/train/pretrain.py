@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tunesmith.core.errors import UserError
 from tunesmith.costs.memory import Precision
+from tunesmith.models.adapter_folder import fingerprint
+from tunesmith.train.active import facts_of_rows
+from tunesmith.train.batches import Line
 from tunesmith.train.budget import Chosen, fingerprint_of, measurements, pretrain_rate, readable
 from tunesmith.train.devices import here
 from tunesmith.train.documents import Documents, write_documents
@@ -34,6 +36,7 @@ BATCH_TOKENS = 4096  # a step; measured at 1 to 4 million parameters
 BATCH_PARAMETERS = 10_000_000  # above, more: 0.1 million tokens at a billion, as published trainings have, not measured
 REPEATS = 4  # epochs that are worth almost as much as new text (Muennighoff et al. 2023, arXiv 2305.16264)
 FEW = 5  # tokens a parameter; about 20 are the best use of a budget of work (Hoffmann et al. 2022, arXiv 2203.15556)
+ROWS, ROW = 8, 256  # documents, and tokens of each, that tell whether an adapter does anything
 ANSWER = 128  # tokens that a model may write when it is asked later
 
 
@@ -109,8 +112,20 @@ def pretrain(
     )
     write_folder(job.out, start, max_new_tokens=ANSWER, curve=state.curve)
     facts = {"tokens": state.step * size * length, "unique_tokens": learnt.tokens}
-    trained = trained_on_text(state, mixture, size, start, facts)
-    return replace(trained, warnings=_warnings(state.step * size * length, mixture, state.step, size, start, scratch))
+    warnings = _warnings(state.step * size * length, mixture, state.step, size, start, scratch)
+    for warning in warnings:
+        start.chosen.say(f"warning: {warning}")
+    return Trained(
+        state.step,
+        max(mixture.epochs(state.step, size)),
+        state.curve,
+        start.chosen.as_dict(),
+        start.parameters,
+        start.trained,
+        warnings,
+        adapter_facts_of_text(start, learnt, moved=True),
+        facts,
+    )
 
 
 def learn(
@@ -229,9 +244,11 @@ def mixture_of(learnt: Documents, domains: Mapping[str, float] | None, *, length
     )
 
 
-def trained_on_text(state: State, mixture: Mixture, size: int, start: Start, facts: Mapping[str, object]) -> Trained:
-    """The account of a finished training on text."""
-    epochs = mixture.epochs(state.step, size)
-    return Trained(
-        state.step, max(epochs), state.curve, start.chosen.as_dict(), start.parameters, start.trained, facts=facts
-    )
+def adapter_facts_of_text(start: Start, learnt: Documents, *, moved: bool) -> dict[str, object] | None:
+    """What the manifest keeps of an adapter; one that stayed as it began, as nothing better was found, is not told."""
+    if start.adapted is None or start.base is None or not here().is_main:
+        return None
+    if not moved:
+        return {"kind": start.adapted, "moved": 0.0, "fingerprint": fingerprint(start.base)}
+    ids = [learnt.text_ids(document)[:ROW] for document in range(min(ROWS, len(learnt)))]
+    return facts_of_rows(start, [Line(one, np.ones(len(one), dtype=np.uint8)) for one in ids])
