@@ -17,7 +17,7 @@ from tunesmith.core.errors import UserError
 from tunesmith.models.base import Sampling
 from tunesmith.models.local import LocalModel
 from tunesmith.train.device import Device
-from tunesmith.train.dpo import PairLoss, _rendered, dpo
+from tunesmith.train.dpo import PairLoss, dpo, rendered_pairs
 from tunesmith.train.job import Scratch, Texts
 from tunesmith.train.loop import Numbers
 from tunesmith.train.objective import LossName, objective_of
@@ -74,7 +74,7 @@ def test_only_the_answers_are_compared_not_earlier_turns_of_the_prompt(tuned: Pa
     rows = [{**row, "messages": [*earlier, *row["messages"]]} for row in pair_rows()]
     job = job_at(tmp_path, tuned, rows)
     start = start_from(job)
-    pairs = _rendered(job, rows, start, 512, "train")
+    pairs = rendered_pairs(job, rows, start, 512, "train")
     first = pairs.sides[0][0]
     learnt = [token for token, mask in zip(first.ids, first.mask, strict=True) if mask]
     assert start.tokenizer.decode(learnt) == "Load the config.<|im_end|>"
@@ -118,7 +118,7 @@ def losses(tuned: Path, tmp_path: Path, loss: LossName, part_tokens: int | None,
     ]
     start = start_from(job_at(tmp_path, tuned, rows), Device("cpu", bfloat16=False))
     start = replace(start, part_tokens=part_tokens)
-    pairs = _rendered(job_at(tmp_path, tuned, rows), rows, start, 512, "train")
+    pairs = rendered_pairs(job_at(tmp_path, tuned, rows), rows, start, 512, "train")
     loss_of = PairLoss(start, objective_of(loss, beta=0.3))
     reference = loss_of.reference(pairs) + torch.linspace(-2, 2, 2 * len(pairs)).reshape(-1, 2)
     parts = list(loss_of.parts(pairs, np.arange(len(pairs)), 0))

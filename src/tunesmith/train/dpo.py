@@ -78,8 +78,8 @@ def dpo(
     )
     start = tuned_start(job)
     limit = min(max_length or start.room, start.room)
-    learnt = _rendered(job, job.train, start, limit, "train")
-    held_out = _rendered(job, job.validation, start, limit, "validation")
+    learnt = rendered_pairs(job, job.train, start, limit, "train")
+    held_out = rendered_pairs(job, job.validation, start, limit, "validation")
     budget = budget_of(
         *(start, learnt, job.seed),
         steps=steps,
@@ -104,7 +104,8 @@ def dpo(
     )
 
 
-def _rendered(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rendered:
+def rendered_pairs(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Rendered:
+    """The pairs of a part whose two answers fit; those left out are said."""
     renders = [partial(answer_tokens, start, side) for side in ("chosen", "rejected")]
     found = render_rows(rows, renders, limit=limit, folder=tokens_folder(job, part))
     if left := found.too_long + found.empty:

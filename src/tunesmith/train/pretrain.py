@@ -84,7 +84,9 @@ def pretrain(
     settings = Settings(
         steps=budget,
         learning_rate=start.chosen.or_computed(
-            "learning_rate", learning_rate, pretrain_rate(start.parameters, start.width, scratch=scratch)
+            "learning_rate",
+            learning_rate,
+            pretrain_rate(start.parameters, start.width, scratch=scratch, adapter=start.adapted),
         ),
         weight_decay=weight_decay,
         betas=(0.9, 0.95),

@@ -6,16 +6,14 @@ import hashlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.core.errors import UserError
-from tunesmith.train.corpus import Corpus, Rendered, render_rows
-from tunesmith.train.dpo import answer_tokens
+from tunesmith.train.corpus import Corpus, Rendered
+from tunesmith.train.dpo import rendered_pairs
 from tunesmith.train.job import Job, Row, Rows
-from tunesmith.train.sft import tokens_folder
 from tunesmith.train.start import Start
 
 
@@ -80,12 +78,7 @@ def _digest(ids: npt.NDArray[np.int32]) -> bytes:
 
 def pairs_of(job: Job, rows: Rows, start: Start, limit: int, part: str) -> Pairs:
     """The pairs of a part whose two answers fit; those left out are said."""
-    renders = [partial(answer_tokens, start, side) for side in ("chosen", "rejected")]
-    found = render_rows(rows, renders, limit=limit, folder=tokens_folder(job, part))
-    if left := found.too_long + found.empty:
-        job.say(f"{part}: {left:,} pairs longer than {limit} tokens or without an answer are left out")
-    if part == "train" and not len(found):
-        raise UserError("No pair has two answers within the length limit.", f"The limit is {limit} tokens.")
+    found = rendered_pairs(job, rows, start, limit, part)
     margins, groups = array("f"), []
     for row in rows:
         margins.append(_margin(row))
